@@ -1,0 +1,275 @@
+import { z } from 'zod'
+import { Perceptible } from '../capability.ts'
+import type { Condition } from '../command.ts'
+import { duration, SecretRef } from '../connector.ts'
+import { Kind, Level } from '../fact.ts'
+
+/** Names of connectors, devices, responders and plans. */
+const Name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/i, 'use letters, digits, dots, dashes and underscores, at most 63')
+
+const PlacePath = z.string().min(1).max(300)
+
+const Site = z.strictObject({
+  name: z.string().min(1).max(100).describe('Name of the site, as people know it.'),
+  timezone: z
+    .string()
+    .refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', {
+      message: 'not a time zone: write an IANA name such as America/Chicago or UTC',
+    })
+    .describe('IANA time zone in which times are told to people, such as America/Chicago.'),
+})
+
+const Api = z
+  .strictObject({
+    listen: z
+      .string()
+      .regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'write host:port, such as 127.0.0.1:8080')
+      .default('127.0.0.1:8080')
+      .describe('Where the HTTP API listens, as host:port.'),
+    token: SecretRef.optional().describe('Bearer token that the API then demands of everybody.'),
+    tls: z
+      .strictObject({
+        cert: z.string().describe('Path of the certificate chain, PEM.'),
+        key: z.string().describe('Path of the private key, PEM.'),
+      })
+      .optional()
+      .describe('Certificate and key; needed to listen beyond this machine.'),
+    'plain-beyond-this-machine': z
+      .boolean()
+      .default(false)
+      .describe('Listen beyond this machine without TLS or token all the same, for instance behind a proxy.'),
+  })
+  .prefault({})
+  .describe('The HTTP API and status page.')
+
+const Incidents = z
+  .strictObject({
+    join: duration('How long after its last press an incident takes in further ones.', {
+      min: '10s',
+      max: '1h',
+    }).default(600_000),
+    remind: duration('How often an unresolved incident without news reminds its responders.', {
+      min: '1m',
+      max: '12h',
+    }).default(1_800_000),
+    target: duration('Time until somebody should be on the scene, where a place says nothing.', {
+      min: '10s',
+      max: '1h',
+    }).default(300_000),
+    retain: duration('How long resolved incidents and their locations are kept.', { min: '1d' }).default(
+      7_776_000_000,
+    ),
+    'keep-pictures': z
+      .boolean()
+      .default(false)
+      .describe('Keep snapshots as evidence; off unless configured.'),
+  })
+  .prefault({})
+  .describe('Times that hold for all incidents.')
+
+interface PlaceNode {
+  level: Level
+  name?: string | undefined
+  short?: string | undefined
+  address?: string | undefined
+  plan?: string | undefined
+  precision?: Level | undefined
+  target?: number | undefined
+  beside?: string[] | undefined
+  at?: [number, number] | undefined
+  'cameras-may-move'?: boolean | undefined
+  privacy?: 'no-image' | undefined
+  in?: Record<string, PlaceNode> | undefined
+}
+
+/** One node of the tree of places. */
+export const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
+  z.strictObject({
+    level: Level.describe('What kind of place: campus, building, floor, unit, zone, room or bed.'),
+    name: z.string().min(1).max(100).optional().describe('Name in words; default: its key.'),
+    short: z.string().min(1).max(20).optional().describe('Name that fits a pager.'),
+    address: z.string().max(200).optional().describe('Street address, told to responders from outside.'),
+    plan: z.string().max(300).optional().describe('Path of the floor plan, SVG.'),
+    precision: Level.optional().describe('How exactly presses must be located here.'),
+    target: duration('Time until somebody should be on the scene.', { min: '10s', max: '1h' }).optional(),
+    beside: z
+      .array(z.string())
+      .optional()
+      .describe('Neighbouring places: keys in the same parent, or whole paths. Holds both ways.'),
+    at: z.tuple([z.number(), z.number()]).optional().describe('Position on the floor plan, x and y.'),
+    'cameras-may-move': z
+      .boolean()
+      .optional()
+      .describe('Cameras may turn here even in a silent incident, since nobody can see them move.'),
+    privacy: z.literal('no-image').optional().describe('`no-image`: no picture is ever kept from here.'),
+    in: z.record(Name, Place).optional().describe('Places inside this one.'),
+  }),
+)
+
+/** Common to everything that can be acted upon. */
+const perceptible = Perceptible.optional().describe(
+  'What people nearby may notice when it acts: none, vibrate, sound, speech or motion. Undeclared counts as sound, a camera as motion.',
+)
+
+const connectorName = Name.describe('Name of the connector that it is reached by.')
+
+const Device = z.strictObject({
+  connector: connectorName,
+  label: z.string().min(1).max(100).optional().describe('Name in words; default: its key.'),
+  input: z.unknown().optional().describe('Where it is heard; the fields depend on the connector.'),
+  output: z.unknown().optional().describe('Where it is acted upon; the fields depend on the connector.'),
+  place: PlacePath.optional().describe('Path of the place where it is.'),
+  means: z
+    .enum(['press', 'fire', 'nothing'])
+    .default('press')
+    .describe('What its input means: a press, a fire alarm, or nothing but its own health.'),
+  kind: Kind.optional().describe('Kind of the press; default duress.'),
+  patterns: z
+    .record(z.string().max(40), Kind)
+    .optional()
+    .describe(
+      'Kind by press pattern, such as `double: weapon`; patterns that are not listed are the kind of the device.',
+    ),
+  silent: z.boolean().optional().describe('A press on it is always silent.'),
+  person: z.string().min(1).max(100).optional().describe('Who carries it.'),
+  perceptible,
+  test: duration('How often it must be tested.').optional(),
+  stale: duration('How old a reading may get before it counts as unknown.', {
+    min: '200ms',
+    max: '1h',
+  }).optional(),
+  sees: z
+    .record(
+      PlacePath,
+      z.strictObject({
+        preset: z.string().min(1).max(64).optional().describe('Preset that shows the place.'),
+        perceptible,
+      }),
+    )
+    .optional()
+    .describe('For a camera: the places that it shows, and by which preset.'),
+  guards: z.array(PlacePath).optional().describe('For a door: the places that it leads to.'),
+  egress: z
+    .enum(['free', 'delayed', 'controlled', 'unknown'])
+    .optional()
+    .describe('For a door: the way out. Only `free` doors are ever locked; default unknown.'),
+  owner: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'For a door: the system that owns it (infant protection, elopement, elevator, fire); it is then never commanded.',
+    ),
+  noise: Perceptible.optional().describe(
+    'For a door: what people nearby notice when it locks; undeclared counts as sound.',
+  ),
+  fire: z
+    .literal('none')
+    .optional()
+    .describe('For a door: `none` says in writing that no fire input covers it.'),
+  privacy: z.literal('no-image').optional().describe('For a camera: no picture of it is ever kept.'),
+})
+
+const ContactPath = z
+  .looseObject({
+    connector: connectorName,
+    place: PlacePath.optional().describe(
+      'Where it is, if it is fixed, such as a console at a nursing station.',
+    ),
+    perceptible,
+  })
+  .describe('One way to reach the responder; the further fields depend on the connector.')
+
+const Responder = z.union([
+  z.strictObject({
+    label: z.string().min(1).max(100).optional().describe('Name in words; default: its key.'),
+    person: z.string().max(100).optional().describe('Who it is, as devices name their carrier.'),
+    page: z
+      .union([ContactPath, z.array(ContactPath).min(1).max(8)])
+      .describe('How they are told; of several ways all are used.'),
+  }),
+  z.strictObject({
+    label: z.string().min(1).max(100).optional().describe('Name in words; default: its key.'),
+    group: z.array(Name).min(1).max(200).describe('The responders of the group.'),
+  }),
+])
+
+const conditions = [
+  'acknowledged',
+  'on-the-way',
+  'on-scene',
+  'resolved',
+] as const satisfies readonly Condition[]
+
+const Act = z
+  .looseObject({
+    to: z
+      .union([z.string(), z.array(z.string()).min(1)])
+      .describe('Names of responders or devices, `nearest` (cameras) or `guarding` (doors).'),
+    expires: duration('How long after the press it may still start.', { min: '1s' }).optional(),
+    limit: duration('How long what it sets may stay: a lock is released, a relay set back.', {
+      min: '1s',
+      max: '8h',
+    }).optional(),
+    because: z
+      .string()
+      .min(5)
+      .optional()
+      .describe('Why a lockdown is right here; required for kinds other than weapon.'),
+  })
+  .describe('Target and arguments of one capability; the further fields are its arguments.')
+
+const Step = z.strictObject({
+  at: duration('When, counted from the press.', { max: '12h' }),
+  unless: z
+    .union([z.enum(conditions), z.array(z.enum(conditions)).min(1)])
+    .optional()
+    .describe('Not if this has happened by then: acknowledged, on-the-way, on-scene or resolved.'),
+  do: z
+    .array(
+      z.record(z.string(), Act).refine((act) => Object.keys(act).length === 1, 'one capability an entry'),
+    )
+    .min(1)
+    .max(50)
+    .describe('What is done, each entry one capability.'),
+})
+
+const Plan = z.strictObject({
+  when: z
+    .strictObject({
+      kind: z
+        .union([Kind, z.array(Kind).min(1)])
+        .optional()
+        .describe('For these kinds; default all.'),
+      place: z
+        .union([PlacePath, z.array(PlacePath).min(1)])
+        .optional()
+        .describe('For presses in these places; default everywhere, place unknown included.'),
+    })
+    .describe('Which presses it is for; of several the one with the closest place, then with a kind, wins.'),
+  silent: z.boolean().default(false).describe('Nothing may be seen or heard near the presser.'),
+  because: z.string().min(5).optional().describe('Why this plan is as it is, where a check asks for it.'),
+  steps: z.array(Step).min(1).max(50).describe('What is done and when.'),
+})
+
+/** The whole config, but for the parts that belong to a connector, which its own schemas describe. */
+export const SiteConfig = z.strictObject({
+  site: Site.describe('The site itself.'),
+  api: Api,
+  incidents: Incidents,
+  places: z.record(Name, Place).describe('The tree of places.'),
+  connectors: z
+    .record(
+      Name.refine((name) => name !== 'console', '`console` is the built-in one'),
+      z.looseObject({ type: z.string().describe('Kind of connector.') }),
+    )
+    .describe('The systems and wires that the bridge is connected to.'),
+  devices: z.record(Name, Device).default({}).describe('The devices on them.'),
+  responders: z.record(Name, Responder).default({}).describe('The people and groups who are told.'),
+  plans: z.record(Name, Plan).describe('What is done for a press.'),
+})
+export type SiteConfig = z.infer<typeof SiteConfig>
+export type DeviceConfig = SiteConfig['devices'][string]

@@ -1,0 +1,136 @@
+import type { Perceptible } from '../capability.ts'
+import type { Condition } from '../command.ts'
+import type { Connector } from '../connector.ts'
+import type { Json, Kind, Level } from '../fact.ts'
+import type { SiteConfig } from './config.ts'
+
+/** A node of the tree of places. */
+export interface Place {
+  /** Keys from the root, with slashes: `north/l2/ed/triage-2`. */
+  readonly path: string
+  readonly name: string
+  readonly short: string
+  readonly level: Level
+  readonly parent: Place | null
+  readonly children: readonly Place[]
+  /** Neighbours, both ways. */
+  readonly beside: readonly Place[]
+  /** Time until somebody should be on the scene, ms; the closest that is configured on the way up. */
+  readonly targetMs: number
+  readonly address: string | null
+  readonly precision: Level | null
+  readonly at: readonly [number, number] | null
+  readonly floorPlan: string | null
+  readonly camerasMayMove: boolean
+  readonly noImage: boolean
+}
+
+/** A configured connector. */
+export interface ConnectorEntry {
+  readonly name: string
+  readonly connector: Connector
+  /** Parsed by the connector's schema. */
+  readonly config: unknown
+}
+
+/** One thing on a wire. */
+export interface Device {
+  readonly name: string
+  readonly label: string
+  readonly connector: string
+  /** Name of the link that it is on: the connector's name, with the link's key where a connector has several. */
+  readonly link: string
+  readonly input: unknown
+  readonly output: unknown
+  /** The capabilities that it offers. */
+  readonly can: ReadonlySet<string>
+  readonly place: Place | null
+  readonly means: 'press' | 'fire' | 'nothing'
+  readonly kind: Kind
+  readonly patterns: Readonly<Record<string, Kind>>
+  readonly silent: boolean
+  readonly person: string | null
+  readonly perceptible: Perceptible | null
+  readonly testEveryMs: number | null
+  readonly staleMs: number | null
+  readonly camera: Camera | null
+  readonly door: Door | null
+}
+
+export interface Camera {
+  readonly sees: ReadonlyMap<
+    string,
+    { readonly preset: string | null; readonly perceptible: Perceptible | null }
+  >
+  readonly noImage: boolean
+}
+
+export interface Door {
+  readonly guards: readonly Place[]
+  readonly egress: 'free' | 'delayed' | 'controlled' | 'unknown'
+  readonly owner: string | null
+  readonly noise: Perceptible | null
+  /** Names of the fire inputs that cover it; empty only where the config says `fire: none`, or the door can't be locked. */
+  readonly fireInputs: readonly string[]
+  /** Whether we may ever lock it: its way out is free, nobody else owns it, and its connector can. */
+  readonly lockable: boolean
+}
+
+/** One way to reach a responder. */
+export interface ContactPath {
+  /** The target's name in commands: the responder's, with `#2` and so on for further ways. */
+  readonly name: string
+  readonly responder: string
+  readonly person: string | null
+  readonly connector: string
+  readonly link: string
+  readonly address: unknown
+  readonly place: Place | null
+  readonly perceptible: Perceptible | null
+}
+
+export interface Responder {
+  readonly name: string
+  readonly label: string
+  readonly paths: readonly ContactPath[]
+}
+
+export interface Plan {
+  readonly name: string
+  readonly kinds: ReadonlySet<Kind> | null
+  readonly places: readonly Place[] | null
+  readonly silent: boolean
+  readonly steps: readonly Step[]
+}
+
+export interface Step {
+  readonly index: number
+  readonly atMs: number
+  readonly unless: readonly Condition[]
+  readonly do: readonly Act[]
+}
+
+export interface Act {
+  readonly capability: string
+  readonly to: readonly string[]
+  readonly args: { readonly [name: string]: Json | undefined }
+  readonly expiresMs: number | null
+  readonly limitMs: number | null
+}
+
+/** The whole config, compiled: everything that the alarm path would otherwise have to look up. */
+export interface Site {
+  /** Digest of the config that it came from; an incident pins it. */
+  readonly revision: string
+  readonly name: string
+  readonly timezone: string
+  /** What it was compiled from, so that a stored revision can be compiled again. */
+  readonly source: SiteConfig
+  readonly places: ReadonlyMap<string, Place>
+  readonly connectors: ReadonlyMap<string, ConnectorEntry>
+  readonly devices: ReadonlyMap<string, Device>
+  readonly responders: ReadonlyMap<string, Responder>
+  readonly plans: readonly Plan[]
+  readonly incidents: SiteConfig['incidents']
+  readonly api: SiteConfig['api']
+}
