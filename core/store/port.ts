@@ -1,0 +1,289 @@
+import type { Clock } from '../clock.ts'
+import type { Effect } from '../command.ts'
+import type { Json } from '../fact.ts'
+
+/**
+ * The port between the bridge and whatever keeps its records. The core makes every id and decides; the store checks
+ * only that the epoch is its own, that a press key is unused, and that an attempt's end matches its start.
+ * `thread.ts` (a thread of its own, the program) and `inline.ts` (same process, simulations) both implement it.
+ *
+ * Beyond the list in the mechanics:
+ * - `answered` looks a press key up in memory, so that a repeat needs no planning. A key counts from the moment of
+ *   `commit`; who finds one still commits, and so is told only once the first is on disk.
+ * - `Committed` tells a set that was refused (a defect, or another owner) from one that found no disk.
+ * - An incident has `kept`: held as evidence, so never pruned.
+ * - `UnfinishedCommand` has `inFlight` and `crashed`, which the rule of three crashes needs.
+ * - `health` is synchronous, and `StoreOptions.changed` pushes it.
+ * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused.
+ */
+export interface Store {
+  /**
+   * Migrates, takes an epoch and reads what is open. Rejects with DATA_IN_USE, SCHEMA_TOO_NEW or STORE_FAILED (no
+   * rights, no directory). A full or damaged disk does not reject: see `Opened.health`.
+   */
+  open(): Promise<Opened>
+  /**
+   * Applies a change set, whole or not at all. Sets are applied in the order of the calls.
+   * `act` is called exactly once, as soon as the response may run: when the set is on disk; at once when the store is
+   * not recording or the commit in flight has taken over 250 ms. It is not called for a duplicate or a refused set.
+   * The promise settles only with the truth about the disk; it rejects only with what `act` threw.
+   */
+  commit(set: ChangeSet, act?: () => void): Promise<Committed>
+  /** What was answered to this press key in the last 24 hours, on disk or not; null for a new key. */
+  answered(source: string, key: string): Answered | null
+  /** Unfinished commands by due time, at most 1,000; `after` is the last one of the page before. */
+  due(after: DueCursor | null, limit: number): Promise<readonly UnfinishedCommand[]>
+  incident(id: string): Promise<IncidentRecord | null>
+  /** Newest first, 100 a page; `cursor` is `next` of the page before. */
+  incidents(filter: IncidentFilter, cursor: number | null): Promise<Page<IncidentRow, number>>
+  /** By name, 1,000 a page. */
+  devices(cursor: string | null): Promise<Page<DeviceRow, string>>
+  /** Trail rows from this sequence number on, at most 1,000. */
+  trail(from: number, limit: number): Promise<readonly TrailRow[]>
+  /**
+   * Erases payloads and personal data of what ended before `before`, in slices of 200 rows or 5 ms between which commits
+   * go first. Never an open or kept incident, never a live hold; the chain stays. `more`: the budget ran out.
+   */
+  prune(before: number, budgetMs: number): Promise<{ readonly erased: number; readonly more: boolean }>
+  /** SQLite's own online backup to a new file. */
+  backup(path: string): Promise<void>
+  health(): Health
+  /** Commits what is waiting, then closes. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface StoreOptions {
+  /** The data directory, or ':memory:'. */
+  readonly dir: string
+  readonly clock: Clock
+  /**
+   * What is open in the bridge's memory right now: open incidents, unfinished commands with their attempt, live holds,
+   * devices, open faults, cursors, the config revisions of open incidents; any number of sets. Their trails are not
+   * written. Asked for when a fresh file has to replace one that failed.
+   */
+  readonly state: () => readonly ChangeSet[]
+  /** Called when recording stops or starts again, a commit stalls, or the ballast is gone or back. */
+  readonly changed?: (health: Health) => void
+  /** File that is sacrificed when the disk is full, bytes; default 64 MiB, 0 for none. */
+  readonly ballastBytes?: number
+  /** How long to wait for another process to leave the data directory, ms; default 10,000. */
+  readonly ownerWaitMs?: number
+}
+
+export interface ChangeSet {
+  /** ms since the epoch, by the core's clock */
+  readonly at: number
+  /**
+   * true: somebody waits for the disk (facts, acknowledge, resolve, release, holds, starts of attempts).
+   * false: rides in the next commit, at the latest 50 ms from now.
+   */
+  readonly waits: boolean
+  readonly fact?: FactRow
+  /** Upserts, the newest wins; where a device reads on. */
+  readonly cursors?: readonly CursorRow[]
+  /** Upserts. */
+  readonly incidents?: readonly IncidentRow[]
+  /** Inserts; one whose id exists is ignored, since ids are derived. */
+  readonly commands?: readonly CommandRow[]
+  readonly starts?: readonly { readonly command: string; readonly attempt: number; readonly at: number }[]
+  /** An attempt ended without success; the command goes on later. */
+  readonly retries?: readonly {
+    readonly command: string
+    readonly attempt: number
+    readonly dueAt: number
+    readonly effect: Effect
+  }[]
+  readonly settles?: readonly { readonly command: string; readonly attempt: number; readonly receipt: Json }[]
+  /** Upserts. */
+  readonly holds?: readonly HoldRow[]
+  /** Upserts: remembered state, later the test register. */
+  readonly devices?: readonly DeviceRow[]
+  /** Upserts. */
+  readonly faults?: readonly FaultRow[]
+  readonly revision?: RevisionRow
+  /**
+   * One chained row per change set, none when `entries` is empty. The row belongs to `incident` and to every string
+   * found as `incident` in its entries.
+   */
+  readonly trail: { readonly incident: string | null; readonly entries: readonly Json[] }
+}
+
+export interface FactRow {
+  /** The connector; keys are unique within it. */
+  readonly source: string
+  readonly key: string
+  readonly id: string
+  readonly incident: string | null
+  /** What a retry is told. */
+  readonly answer: Json
+  readonly body: Json
+  readonly cursor?: CursorRow
+}
+
+export interface CursorRow {
+  readonly device: string
+  readonly value: Json
+}
+
+export interface IncidentRow {
+  readonly id: string
+  /** The number that people say. */
+  readonly number: number
+  readonly open: boolean
+  /** When to plan again, ms since the epoch; null: nothing to wait for. */
+  readonly lookAt: number | null
+  readonly openedAt: number
+  /** The config revision that it is pinned to. */
+  readonly revision: string
+  /** Held as evidence: never pruned. Default false. */
+  readonly kept?: boolean
+  readonly body: Json
+}
+
+export interface CommandRow {
+  readonly id: string
+  readonly incident: string | null
+  readonly target: string
+  readonly dueAt: number
+  readonly expiresAt: number | null
+  /** 0: waiting; n: attempt n has started. */
+  readonly attempt: number
+  readonly body: Json
+}
+
+export interface UnfinishedCommand extends CommandRow {
+  /** The last attempt has started and its end is not recorded: after a restart its effect is possible. */
+  readonly inFlight: boolean
+  /** Attempts whose end was never recorded, the one in flight included. */
+  readonly crashed: number
+  /** What the core said of the last ended attempt. */
+  readonly effect: Effect
+}
+
+export interface HoldRow {
+  readonly id: string
+  readonly door: string
+  readonly incident: string | null
+  readonly mode: string
+  /** ms since the epoch */
+  readonly until: number
+  readonly by: string
+  /** When it was over, ms since the epoch; null while it lives. */
+  readonly ended: number | null
+  readonly body: Json
+}
+
+export interface DeviceRow {
+  readonly name: string
+  readonly body: Json
+}
+
+export interface FaultRow {
+  readonly id: string
+  readonly openedAt: number
+  readonly closedAt: number | null
+  readonly body: Json
+}
+
+export interface RevisionRow {
+  readonly id: string
+  readonly config: Json
+}
+
+/** What a repeat of a fact is told. */
+export interface Answered {
+  readonly id: string
+  readonly incident: string | null
+  readonly answer: Json
+}
+
+export interface AnsweredKey extends Answered {
+  readonly source: string
+  readonly key: string
+  readonly at: number
+}
+
+export type Committed =
+  | { readonly recorded: true; readonly duplicate?: Answered }
+  | { readonly recorded: false; readonly because: 'not recording' | 'refused'; readonly why: string }
+
+export interface Opened {
+  /** One higher than at any start before. */
+  readonly epoch: number
+  /** The newest time in the store, ms since the epoch; 0 when it is new. */
+  readonly clockFloor: number
+  readonly trailHead: TrailHead
+  readonly openIncidents: readonly IncidentRow[]
+  readonly nextIncidentNumber: number
+  /** By due time, at most 20,000. */
+  readonly unfinishedCommands: readonly UnfinishedCommand[]
+  /** Where to go on with `due`; null when those are all. */
+  readonly moreCommands: DueCursor | null
+  readonly liveHolds: readonly HoldRow[]
+  /** Of the last 24 hours, at most the 50,000 newest, oldest first. The store client knows them too: `answered`. */
+  readonly keys: readonly AnsweredKey[]
+  readonly cursors: readonly CursorRow[]
+  readonly devices: readonly DeviceRow[]
+  readonly openFaults: readonly FaultRow[]
+  /** The revisions that open incidents are pinned to. */
+  readonly revisions: readonly RevisionRow[]
+  /** Parts that could not be read from a damaged file, in words; empty when all is well. */
+  readonly unread: readonly string[]
+  readonly health: Health
+}
+
+export interface Health {
+  readonly recording: boolean
+  /** Why it is not recording, or why it had to start a fresh file; null when nothing happened. */
+  readonly why: string | null
+  /** Name of the file written to; null when there is none. */
+  readonly file: string | null
+  /** Rows in memory that wait for a disk, and rows that found no room there since recording stopped. */
+  readonly buffered: number
+  readonly lost: number
+  /** How long the commit in flight has taken, ms; 0 when none is. */
+  readonly inFlightMs: number
+  /** Duration of the last commit, ms. */
+  readonly lastCommitMs: number
+  /** The ballast was deleted for want of space and is not back yet. */
+  readonly ballastGone: boolean
+  readonly trailHead: TrailHead
+}
+
+/** Where the trail ends; export it (log, mail), or a cut-off end would go unseen. */
+export interface TrailHead {
+  /** 0 before the first row */
+  readonly seq: number
+  /** hex */
+  readonly chain: string
+}
+
+export interface TrailRow {
+  readonly seq: number
+  readonly at: number
+  readonly incidents: readonly string[]
+  /** null: erased by retention. */
+  readonly entries: readonly Json[] | null
+  /** hex */
+  readonly chain: string
+}
+
+export interface IncidentRecord extends IncidentRow {
+  readonly commands: readonly (CommandRow & { readonly receipt: Json | null })[]
+  readonly holds: readonly HoldRow[]
+}
+
+export interface IncidentFilter {
+  readonly open?: boolean
+}
+
+export interface DueCursor {
+  readonly dueAt: number
+  readonly id: string
+}
+
+export interface Page<Row, Cursor> {
+  readonly rows: readonly Row[]
+  /** null: that was the last page. */
+  readonly next: Cursor | null
+}
