@@ -12,11 +12,14 @@ export interface Place {
   readonly short: string
   readonly level: Level
   readonly parent: Place | null
+  /** The only top of the tree: its name goes without saying. */
+  readonly sole: boolean
   readonly children: readonly Place[]
   /** Neighbours, both ways. */
   readonly beside: readonly Place[]
   /** Time until somebody should be on the scene, ms; the closest that is configured on the way up. */
   readonly targetMs: number
+  /** This and the next four: the closest that is configured on the way up; but `at`, which is its own. */
   readonly address: string | null
   readonly precision: Level | null
   readonly at: readonly [number, number] | null
@@ -70,7 +73,7 @@ export interface Door {
   readonly egress: 'free' | 'delayed' | 'controlled' | 'unknown'
   readonly owner: string | null
   readonly noise: Perceptible | null
-  /** Names of the fire inputs that cover it; empty only where the config says `fire: none`, or the door can't be locked. */
+  /** Names of the fire inputs that cover it, in order; empty only where the config says `fire: none`, or the door can't be locked. */
   readonly fireInputs: readonly string[]
   /** Whether we may ever lock it: its way out is free, nobody else owns it, and its connector can. */
   readonly lockable: boolean
@@ -130,6 +133,7 @@ export interface Site {
   readonly connectors: ReadonlyMap<string, ConnectorEntry>
   readonly devices: ReadonlyMap<string, Device>
   readonly responders: ReadonlyMap<string, Responder>
+  /** The most specific first: deepest place, then with kinds, then as in the file. Never empty. */
   readonly plans: readonly Plan[]
   readonly incidents: SiteConfig['incidents']
   readonly api: SiteConfig['api']
