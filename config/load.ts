@@ -1,0 +1,105 @@
+import { open } from 'node:fs/promises'
+import type { Finding } from '../core/connector.ts'
+import { messageOf } from '../core/error.ts'
+import { checkSite } from '../core/site/check.ts'
+import { assemble, type Catalogue, compileSite } from '../core/site/compile.ts'
+import type { Problem } from '../core/site/explain.ts'
+import { revisionOf } from '../core/site/revision.ts'
+import type { Site } from '../core/site/site.ts'
+import { resolveSecret, secretsIn } from './secret.ts'
+import { readShape } from './shape.ts'
+import { type Position, readYaml } from './yaml.ts'
+
+/** A finding with the place in the file that it is about; line and column count from 1. */
+export interface LocatedFinding extends Finding, Position {
+  readonly file: string
+}
+
+/** A config that may run, or everything that keeps it from running; both with advice. */
+export type Loaded =
+  | { readonly site: Site; readonly findings: readonly LocatedFinding[] }
+  | { readonly site: null; readonly findings: readonly LocatedFinding[] }
+
+/** A config for 10,000 devices has 2 MB. */
+const maxBytes = 5 * 1024 * 1024
+
+const refused = (file: string, message: string): Loaded => ({
+  site: null,
+  findings: [{ file, line: 1, column: 1, path: [], message, fatal: true }],
+})
+
+/** Reads and checks a config: all findings at once, in the order of the file. Pure. */
+export const loadText = (text: string, catalogue: Catalogue, file = 'config'): Loaded => {
+  if (text.length > maxBytes) return refused(file, 'the config is larger than 5 MB')
+  const yaml = readYaml(text)
+  const findings: LocatedFinding[] = yaml.problems.map((problem) => ({
+    ...problem,
+    file,
+    path: [],
+    fatal: true,
+  }))
+  const say = ({ path, message, fatal, at }: Problem) =>
+    findings.push({ file, ...yaml.locate(at ? { path, at } : { path }), path, message, fatal })
+  if (!yaml.sound) return { site: null, findings: inOrder(findings) }
+
+  const { config, problems, unread } = readShape(yaml.value)
+  for (const problem of problems) say(problem)
+  if (!config) return { site: null, findings: inOrder(findings) }
+
+  const parts = assemble(config, catalogue, revisionOf(config), unread)
+  for (const problem of parts.problems) say(problem)
+  const whole = problems.length === 0 && parts.problems.length === 0
+  for (const problem of checkSite(config, parts.site, { whole, unread })) say(problem)
+
+  const fatal = findings.some((finding) => finding.fatal)
+  return { site: fatal ? null : compileSite(config, catalogue), findings: inOrder(findings) }
+}
+
+const inOrder = (findings: readonly LocatedFinding[]): LocatedFinding[] => {
+  const keyed = findings.map(
+    (finding) => [`${finding.line}:${finding.column} ${finding.message}`, finding] as const,
+  )
+  return [...new Map(keyed).values()].sort((a, b) => a.line - b.line || a.column - b.column)
+}
+
+const readFile = async (path: string): Promise<string> => {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    if (size > maxBytes) throw new Error('it is larger than 5 MB')
+    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile())
+  } finally {
+    await file.close()
+  }
+}
+
+/** Secrets that are not on this machine: only advice, since they may be on the one that the config is for. */
+const missingSecrets = async (site: Site): Promise<Problem[]> => {
+  const checked = secretsIn(site.source).map(({ path, ref }) =>
+    resolveSecret(ref).then(
+      () => null,
+      (error) => ({ path, message: `${messageOf(error)} (on this machine)`, fatal: false }),
+    ),
+  )
+  return (await Promise.all(checked)).filter((problem) => problem !== null)
+}
+
+/** Reads and checks the config in a file, and looks whether its secrets are on this machine. Never rejects. */
+export const loadConfig = async (file: string, catalogue: Catalogue): Promise<Loaded> => {
+  let text: string
+  try {
+    text = await readFile(file)
+  } catch (error) {
+    const why = error instanceof TypeError ? 'it is not UTF-8 text' : messageOf(error)
+    return refused(file, `the config can't be read: ${why}`)
+  }
+  const { site, findings } = loadText(text, catalogue, file)
+  if (!site) return { site, findings }
+  const yaml = readYaml(text)
+  const missing = (await missingSecrets(site)).map((problem) => ({
+    ...problem,
+    ...yaml.locate(problem),
+    file,
+  }))
+  return { site, findings: inOrder([...findings, ...missing]) }
+}
