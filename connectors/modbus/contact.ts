@@ -1,0 +1,176 @@
+import { z } from 'zod'
+import type { Fact, Json } from '../../core/fact.ts'
+import { counted } from './codec.ts'
+
+/** What one reading says about an input; null: could not be read. */
+export interface Reading {
+  /** Level after polarity. */
+  readonly level: boolean | null
+  /** Level of the complementary contact as if it were this one: the same as `level` while the pair is sound. */
+  readonly pair?: boolean | null
+  readonly counter?: number | null
+}
+
+const Cursor = z.object({
+  counter: z.number().nullable(),
+  /** When counting began, ms since the epoch: it makes keys of counts unique across restarts of the module. */
+  since: z.number(),
+  level: z.boolean(),
+  /** Key of the press that the level belongs to. */
+  press: z.string().nullable(),
+  /** Key of the trouble that goes on. */
+  fault: z.string().nullable(),
+})
+type Cursor = z.infer<typeof Cursor>
+
+/** How far level and counter of the same press may be read apart, ms: two polls of a slow module, shorter than a finger needs to press again. */
+const apartMs = 100
+
+interface Settings {
+  readonly device: string
+  /** In words, for `raw` and `from`. */
+  readonly at: string
+  readonly settleMs: number
+}
+
+/** One input: turns readings into presses and troubles. Pure: it knows no wire, and is told the time. */
+export class Contact {
+  readonly #settings: Settings
+  #cursor: Cursor
+  /** A press that was seen by its level and not yet in the counter; it may be counted once without being another. */
+  #owed = false
+  #releasedAt = Number.NEGATIVE_INFINITY
+  /** When a press was last seen in the counter alone; a level that follows at once is the same. */
+  #countedAt = Number.NEGATIVE_INFINITY
+  #unequalSince: number | null = null
+  /** The counter went down in this reading. */
+  restarted = false
+  /** The cursor has moved without a fact that would carry it. */
+  moved = false
+
+  constructor(settings: Settings, stored: Json | undefined, now: number) {
+    this.#settings = settings
+    const cursor = Cursor.safeParse(stored)
+    this.#cursor = cursor.success
+      ? cursor.data
+      : { counter: null, since: now, level: false, press: null, fault: null }
+  }
+
+  get cursor(): Json {
+    return { ...this.#cursor }
+  }
+
+  /** Pressed, as far as the last good reading said. */
+  get active(): boolean {
+    return this.#cursor.level
+  }
+
+  /** Whether the contacts of a pair contradict each other: `changing` while they may still settle. */
+  get pair(): 'sound' | 'changing' | 'broken' {
+    if (this.#unequalSince === null) return 'sound'
+    return this.#cursor.fault === null ? 'changing' : 'broken'
+  }
+
+  /** Takes one reading and returns what it says that is new, in order. */
+  read(reading: Reading, now: number): Fact[] {
+    const facts: Fact[] = []
+    this.restarted = false
+    const level = this.#judgePair(reading, now, facts)
+    const presses = this.#count(reading.counter ?? null, now)
+    const rises = level === true && !this.#cursor.level
+    if (presses > 0) this.#press(`${this.#cursor.since}+${this.#cursor.counter}`, presses, level, now, facts)
+    else if (rises && now - this.#countedAt <= apartMs) this.#continue()
+    else if (rises) {
+      this.#owed = reading.counter !== undefined
+      this.#press(`${now}`, 1, level, now, facts)
+    }
+    if (level === false && this.#cursor.level) this.#release(now, facts)
+    return facts
+  }
+
+  #judgePair({ level, pair }: Reading, now: number, facts: Fact[]): boolean | null {
+    if (pair === undefined || pair === null || level === null) return level
+    if (level === pair) {
+      this.#unequalSince = null
+      if (this.#cursor.fault !== null) {
+        const key = this.#cursor.fault
+        this.#cursor.fault = null
+        facts.push(this.#trouble('restored', `${key}/restored`, level))
+      }
+      return level
+    }
+    this.#unequalSince ??= now
+    if (this.#cursor.fault === null && now - this.#unequalSince >= this.#settings.settleMs) {
+      this.#cursor.fault = `${this.#settings.device}/pair-${now}`
+      facts.push(this.#trouble('active', this.#cursor.fault, level))
+    }
+    return null
+  }
+
+  /** New presses in the counter. */
+  #count(counter: number | null, now: number): number {
+    if (counter === null) return 0
+    const before = this.#cursor.counter
+    this.#cursor.counter = counter
+    if (before === null) {
+      this.#cursor.since = now
+      this.moved = true
+      return 0
+    }
+    const { presses, restarted } = counted(before, counter)
+    if (restarted) {
+      this.restarted = true
+      this.moved = true
+      this.#cursor.since = now
+      // Whatever is active now counts as pressed after the restart.
+      this.#cursor.level = false
+      this.#countedAt = Number.NEGATIVE_INFINITY
+      this.#owed = false
+    }
+    if (!this.#owed || presses === 0) return presses
+    this.#owed = false
+    this.moved = true
+    const stillTheSame = this.#cursor.level || now - this.#releasedAt <= apartMs
+    return stillTheSame ? presses - 1 : presses
+  }
+
+  #press(key: string, presses: number, level: boolean | null, now: number, facts: Fact[]): void {
+    this.#cursor.press = `${this.#settings.device}/${key}`
+    if (level === true) this.#cursor.level = true
+    else if (!this.#cursor.level) this.#countedAt = now
+    const count = presses > 1 ? { presses } : {}
+    facts.push({
+      is: 'press',
+      phase: 'active',
+      ...this.#said(this.#cursor.press, { ...this.#raw(level), ...count }),
+    })
+  }
+
+  /** The level of a press that the counter has shown already. */
+  #continue(): void {
+    this.#cursor.level = true
+    this.moved = true
+    this.#countedAt = Number.NEGATIVE_INFINITY
+  }
+
+  #release(now: number, facts: Fact[]): void {
+    this.#cursor.level = false
+    this.#releasedAt = now
+    const key = this.#cursor.press ?? `${this.#settings.device}/${now}`
+    facts.push({ is: 'press', phase: 'restored', ...this.#said(`${key}/restored`, this.#raw(false)) })
+  }
+
+  #trouble(phase: 'active' | 'restored', key: string, level: boolean): Fact {
+    return { is: 'trouble', trouble: 'fault', phase, ...this.#said(key, this.#raw(level)) }
+  }
+
+  #raw(value: boolean | null) {
+    return { address: this.#settings.at, value, counter: this.#cursor.counter }
+  }
+
+  #said(key: string, raw: Json) {
+    this.moved = false
+    const { device, at } = this.#settings
+    return { device, from: `${device}, ${at}`, key, raw, cursor: this.cursor }
+  }
+}

@@ -1,0 +1,117 @@
+import type { Context } from '../../core/connector.ts'
+import { messageOf } from '../../core/error.ts'
+import type { Json } from '../../core/fact.ts'
+import { bitAt, counterAt, type Values } from './codec.ts'
+import { Contact, type Reading } from './contact.ts'
+import { type Config, type Input, inWords, type Point, type Reads, type Run, readsOf } from './index.ts'
+import { Outbox } from './outbox.ts'
+import type { Wire } from './wire.ts'
+
+/** How often a latch that is still set is cleared again, ms: the button may be held. */
+const resetAgainMs = 1_000
+
+/** What was read of a run in this cycle; null when it could not be. */
+type ValuesOf = (run: Run) => { run: Run; values: Values } | null
+
+/** One input between the poll and core: records what its contact says, and remembers its level. */
+export class Listener {
+  /** Everything that must be read for it. */
+  readonly runs: readonly Run[]
+  readonly #device: string
+  readonly #input: Input
+  readonly #reads: Reads
+  readonly #order: Config['word-order']
+  readonly #wire: Wire
+  readonly #ctx: Context
+  readonly #contact: Contact
+  readonly #outbox: Outbox
+  #resetAt = Number.NEGATIVE_INFINITY
+  /** The latch could not be cleared, so the next press would not be seen. */
+  #blind = false
+
+  constructor(
+    device: string,
+    input: Input,
+    cursor: Json | undefined,
+    config: Config,
+    wire: Wire,
+    ctx: Context,
+  ) {
+    this.#device = device
+    this.#input = input
+    this.#reads = readsOf(input)
+    this.runs = Object.values(this.#reads).filter((run) => run !== null)
+    this.#order = config['word-order']
+    this.#wire = wire
+    this.#ctx = ctx
+    const settings = { device, at: inWords(this.#reads.level), settleMs: config.settle }
+    this.#contact = new Contact(settings, cursor, ctx.clock.now())
+    this.#outbox = new Outbox(ctx)
+  }
+
+  /** Takes in what a cycle has read. */
+  hear(valuesOf: ValuesOf): void {
+    const reading = this.#reading(valuesOf)
+    for (const fact of this.#contact.read(reading, this.#ctx.clock.now())) this.#outbox.put(fact)
+    if (this.#contact.restarted)
+      this.#ctx.log.warn(
+        { device: this.#device, counter: reading.counter },
+        'the counter went down: the module has restarted, counting goes on from here',
+      )
+    this.#outbox.pump()
+    this.#remember(reading)
+    if (this.#input.latch && reading.level === true) this.#clear(this.#input.latch.reset)
+  }
+
+  unknown(): void {
+    this.#ctx.note(this.#device, { quality: 'unknown' })
+  }
+
+  #reading(valuesOf: ValuesOf): Reading {
+    const { level, antivalent, counter } = this.#reads
+    const count = counter && valuesOf(counter)
+    return {
+      level: this.#level(valuesOf, level, this.#input.normally === 'open'),
+      ...(antivalent && { pair: this.#level(valuesOf, antivalent, this.#input.normally !== 'open') }),
+      ...(counter && { counter: count && counterAt(count.run, count.values, counter, this.#order) }),
+    }
+  }
+
+  #level(valuesOf: ValuesOf, point: Point, activeWhen: boolean): boolean | null {
+    const read = valuesOf(point)
+    return read && bitAt(read.run, read.values, point) === activeWhen
+  }
+
+  #remember({ level, pair, counter }: Reading): void {
+    const unread = level === null || pair === null || counter === null
+    if (unread || this.#blind || this.#contact.pair === 'broken') this.unknown()
+    // Contacts that change over are neither pressed nor not pressed for the moment.
+    else if (this.#contact.pair === 'sound')
+      this.#ctx.note(this.#device, { quality: 'good', active: this.#contact.active })
+    if (!this.#contact.moved || !this.#outbox.empty) return
+    this.#contact.moved = false
+    this.#ctx.note(this.#device, { cursor: this.#contact.cursor })
+  }
+
+  /** Clears the latch, once the press that it holds is recorded, and looks whether it is. */
+  #clear(coil: number): void {
+    const { clock, signal } = this.#ctx
+    if (!this.#contact.active || !this.#outbox.empty || clock.mono() < this.#resetAt) return
+    this.#resetAt = Number.POSITIVE_INFINITY
+    this.#wire
+      .turn(async () => {
+        if (signal.aborted) return
+        await this.#wire.writeCoil(coil, true)
+        await this.#wire.read(this.#reads.level)
+        this.#blind = false
+      })
+      .catch((error: unknown) => {
+        if (!this.#blind && !signal.aborted)
+          this.#ctx.log.warn({ device: this.#device }, `the latch can't be cleared: ${messageOf(error)}`)
+        this.#blind = true
+      })
+      .finally(() => {
+        this.#resetAt = clock.mono() + resetAgainMs
+      })
+  }
+}
