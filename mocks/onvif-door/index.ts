@@ -7,6 +7,7 @@ import {
   doorOperations,
   makeDoors,
 } from '../door.ts'
+import { durationMs } from '../onvif/duration.ts'
 import { Fault, ns } from '../onvif/soap.ts'
 import {
   type OnvifMock,
@@ -61,18 +62,6 @@ const doorState = (door: Door): string => {
     (fault ? '<drs:Fault><drs:State>NotInFault</drs:State></drs:Fault>' : '') +
     `<drs:DoorMode>${door.mode}</drs:DoorMode></drs:DoorState>`
   )
-}
-
-/** Milliseconds of an xs:duration as devices use it (PT5S, PT1M30S). */
-const durationMs = (text: string): number | undefined => {
-  const match = /^PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?$/.exec(text)
-  if (!match) return undefined
-  const [hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0)) as [
-    number,
-    number,
-    number,
-  ]
-  return ((hours * 60 + minutes) * 60 + seconds) * 1_000
 }
 
 /** One page of a list, as every Get…List of ONVIF's access control does it. */

@@ -40,10 +40,12 @@ const scopes = ({ type, model }: About): string =>
     .join('')
 
 /** GetCapabilities knows only the services of the first ONVIF version and Device I/O as an extension. */
-const capabilities = (services: readonly Service[], address: (service: Service) => string): string => {
+const capabilities = (services: readonly Service[], address: (path: string) => string): string => {
   const part = (namespace: string, tag: string, more = '') => {
     const service = services.find((known) => known.namespace === namespace)
-    return service ? `<sch:${tag}><sch:XAddr>${safe(address(service))}</sch:XAddr>${more}</sch:${tag}>` : ''
+    return service
+      ? `<sch:${tag}><sch:XAddr>${safe(address(service.path))}</sch:XAddr>${more}</sch:${tag}>`
+      : ''
   }
   const pull =
     '<sch:WSSubscriptionPolicySupport>false</sch:WSSubscriptionPolicySupport>' +
@@ -67,7 +69,8 @@ export const deviceService = (
   about: About,
   now: () => number,
   all: () => readonly Service[],
-  address: (service: Service) => string,
+  address: (path: string) => string,
+  more: Service['operations'],
 ): Service => ({
   namespace: ns.device,
   path: '/onvif/device_service',
@@ -87,7 +90,7 @@ export const deviceService = (
           .map(
             (service) =>
               `<dev:Service><dev:Namespace>${service.namespace}</dev:Namespace>` +
-              `<dev:XAddr>${safe(address(service))}</dev:XAddr>` +
+              `<dev:XAddr>${safe(address(service.path))}</dev:XAddr>` +
               '<dev:Version><sch:Major>2</sch:Major><sch:Minor>60</sch:Minor></dev:Version></dev:Service>',
           )
           .join(''),
@@ -103,5 +106,6 @@ export const deviceService = (
     },
     GetDeviceInformation: { run: () => information(about) },
     GetScopes: { run: () => scopes(about) },
+    ...more,
   },
 })

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { ns } from './soap.ts'
+import { HttpAuth } from '../http/auth.ts'
+import type { Reply, Request } from '../http/device.ts'
+import { Fault, ns } from './soap.ts'
 import { child, type Element } from './xml.ts'
 
 /** How far Created may be from the device's own clock, ms; real devices allow about as little. */
@@ -16,7 +18,7 @@ export interface Account {
 }
 
 /** WS-Security UsernameToken with password digest (OASIS WSS UsernameToken Profile 1.0, 3.1). */
-export class TokenCheck {
+class TokenCheck {
   readonly #account: Account
   readonly #now: () => number
   readonly #nonces = new Set<string>()
@@ -48,5 +50,42 @@ export class TokenCheck {
     this.#nonces.add(nonce)
     if (this.#nonces.size > noncesMax) this.#nonces.delete(this.#nonces.values().next().value as string)
     return null
+  }
+}
+
+export type Signature = 'ws-security' | 'digest'
+
+/** A refusal; `because` when a login was tried, since the first request of HTTP digest comes without any. */
+export interface Refused {
+  readonly reply: Reply
+  readonly because: string | null
+}
+
+/** Lets signed requests in (ONVIF Core, 5.9.1): 400 with ter:NotAuthorized for WS-Security, 401 for HTTP digest. */
+export class Gate {
+  readonly #token: TokenCheck
+  readonly #digest: HttpAuth
+  readonly #signatures: readonly Signature[]
+
+  constructor({ username, password }: Account, signatures: readonly Signature[], now: () => number) {
+    this.#token = new TokenCheck({ username, password }, now)
+    this.#digest = new HttpAuth({ username, password, schemes: ['digest'] })
+    this.#signatures = signatures
+  }
+
+  refuse(request: Request, header: Element | undefined): Refused | null {
+    const signed = child(header, ns.security, 'Security') !== undefined
+    if (this.#signatures.includes('digest') && !(signed && this.#signatures.includes('ws-security'))) {
+      const reply = this.#digest.refuse(request)
+      return reply && { reply, because: request.headers.authorization ? 'HTTP digest' : null }
+    }
+    const because = this.#token.refuse(header)
+    const fault = new Fault('Sender', ['NotAuthorized'], 'Sender not Authorized')
+    return because === null ? null : { reply: fault.reply(), because }
+  }
+
+  forget(): void {
+    this.#token.forget()
+    this.#digest.forget()
   }
 }

@@ -1,9 +1,9 @@
-import { HttpAuth } from '../http/auth.ts'
-import { type HttpMock, type Reply, type Request, startHttp } from '../http/device.ts'
+import type { HttpAuth } from '../http/auth.ts'
+import { type HttpMock, type Inside, type Reply, type Request, startHttp } from '../http/device.ts'
 import { Journal, type Received } from '../mock.ts'
 import { type About, deviceService } from './device.ts'
-import { type Account, TokenCheck } from './security.ts'
-import { type Call, Fault, ns, prefixOf, readCall, soapReply } from './soap.ts'
+import { type Account, Gate, type Signature } from './security.ts'
+import { type Call, Fault, prefixOf, readCall, soapReply } from './soap.ts'
 import type { Element } from './xml.ts'
 
 /** What an operation gets besides its arguments. */
@@ -26,6 +26,8 @@ export interface Operation {
 export interface Service {
   readonly namespace: string
   readonly path: string
+  /** Not told by GetServices: clients get its address from another operation. */
+  readonly unlisted?: true
   /** By local name in the service's namespace, or by `{namespace}name` in another one. */
   readonly operations: { readonly [name: string]: Operation }
 }
@@ -35,7 +37,7 @@ export interface OnvifOptions extends Account {
   /** The device's clock minus ours, ms. */
   readonly clockOffsetMs?: number
   /** How requests may be signed; default WS-Security only. With both, an unsigned request gets the 401 of HTTP digest. */
-  readonly auth?: readonly ('ws-security' | 'digest')[]
+  readonly auth?: readonly Signature[]
   /** The host that the device writes into its addresses, as one behind a router does; default 127.0.0.1. */
   readonly xaddrHost?: string
 }
@@ -43,128 +45,177 @@ export interface OnvifOptions extends Account {
 export interface OnvifMock extends HttpMock {
   /** Sets the device's clock, minus ours, ms. */
   setClock(offsetMs: number): void
+  /** From now on, or for the next `times`, this operation plays up. */
+  plays(operation: string, play: Play, times?: number): void
   /** Milliseconds since the epoch by the device's clock. */
   now(): number
   /** Where clients begin. */
   readonly url: string
 }
 
-/** A page that is served beside the services, such as a snapshot. */
-export type Page = (request: Request) => Reply | null
+/** A page that is served beside the services, such as a snapshot; asking for it is an act. */
+export interface Page {
+  /** For the journal. */
+  readonly what: string
+  readonly detail: () => Received['detail']
+  readonly auth: HttpAuth
+  readonly run: () => Reply
+}
+
+/** What an operation does instead of what it should: a fault, no answer, or success with nothing done. */
+export type Play = 'fails' | 'hangs' | 'sticks'
 
 export interface Parts {
   readonly about: About
-  readonly services: (address: (path: string) => string) => readonly Service[]
+  readonly services: (address: (path: string) => string, now: () => number) => readonly Service[]
+  /** More of the device service. */
+  readonly deviceOperations?: Service['operations']
   readonly pages?: { readonly [path: string]: Page }
   readonly forget?: () => void
 }
 
-const local = (operation: Element, service: Service): Operation | undefined => {
-  const { name, namespace } = operation
-  const key = namespace === service.namespace ? name : `{${namespace}}${name}`
-  return Object.hasOwn(service.operations, key) ? service.operations[key] : undefined
-}
+const notHere = (operation: Element, path: string) =>
+  new Fault('Receiver', ['ActionNotSupported'], `${operation.name} is not supported at ${path}`)
 
-/** Starts an ONVIF device: SOAP 1.2 over HTTP, routed by address and by the name of the operation. */
-export const startOnvif = async (
-  { port = 0, clockOffsetMs = 0, auth = ['ws-security'], xaddrHost = '127.0.0.1', ...account }: OnvifOptions,
-  { about, services: build, pages = {}, forget }: Parts,
-): Promise<OnvifMock> => {
-  const journal = new Journal()
-  let offset = clockOffsetMs
-  const now = () => Date.now() + offset
-  const token = new TokenCheck(account, now)
-  const digest = new HttpAuth({ ...account, schemes: ['digest'] })
-  const services: Service[] = []
-  const address = (path: string) => `http://${xaddrHost}:${mock.port}${path}`
+/** Finds, admits, notes and performs what is asked. */
+class Onvif implements Inside {
+  readonly journal = new Journal()
+  readonly services: Service[] = []
+  readonly #gate: Gate
+  readonly #pages: { readonly [path: string]: Page }
+  readonly #forget: () => void
+  readonly #plays = new Map<string, { readonly play: Play; times: number }>()
 
-  const find = ({ path }: Request, { operation }: Call) => {
-    for (const service of services) {
-      const found = service.path === path ? local(operation, service) : undefined
-      if (found) return found
-    }
-    throw new Fault('Receiver', ['ActionNotSupported'], `${operation.name} is not supported at ${path}`)
+  constructor(gate: Gate, { pages = {}, forget = () => {} }: Parts) {
+    this.#gate = gate
+    this.#pages = pages
+    this.#forget = forget
   }
 
-  const note = (operation: Operation, args: Element) =>
-    journal.note(args.name, operation.detail?.(args) ?? {})
-
-  const refuse = (request: Request, { header, operation }: Call): Reply | null => {
-    const signed = header?.children.some((element) => element.namespace === ns.security) ?? false
-    if (auth.includes('digest') && !(signed && auth.includes('ws-security'))) {
-      const refused = digest.refuse(request)
-      if (refused && request.headers.authorization)
-        journal.note('not-authorized', { operation: operation.name, because: 'HTTP digest' })
-      return refused
-    }
-    const because = token.refuse(header)
-    if (because === null) return null
-    journal.note('not-authorized', { operation: operation.name, because })
-    return new Fault('Sender', ['NotAuthorized'], 'Sender not Authorized').reply()
+  /** What changes nothing needs no expectation. */
+  serve(services: readonly Service[]): void {
+    this.services.push(...services)
+    this.journal.allow('not-authorized')
+    for (const { operations } of services)
+      for (const [name, operation] of Object.entries(operations))
+        if (!operation.acts) this.journal.allow(name.replace(/^\{.*\}/, ''))
   }
 
-  const perform = async (request: Request): Promise<Reply | null> => {
+  plays(operation: string, play: Play, times = Number.POSITIVE_INFINITY): void {
+    this.#plays.set(operation, { play, times })
+  }
+
+  async answer(request: Request): Promise<Reply | null> {
+    try {
+      const page = this.#page(request)
+      return page ? this.#show(page, request) : await this.#perform(request)
+    } catch (error) {
+      if (error instanceof Fault) return error.reply()
+      throw error
+    }
+  }
+
+  note(request: Request): void {
+    try {
+      const page = this.#page(request)
+      if (page) this.journal.note(page.what, page.detail())
+      else this.#noteUnperformed(request)
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+    }
+  }
+
+  wrongAnswer(): Reply {
+    return soapReply(
+      '<dev:GetHostnameResponse><dev:HostnameInformation><sch:FromDHCP>false</sch:FromDHCP>' +
+        '<sch:Name>mock</sch:Name></dev:HostnameInformation></dev:GetHostnameResponse>',
+    )
+  }
+
+  forget(): void {
+    this.#gate.forget()
+    this.#forget()
+  }
+
+  #page({ method, path }: Request): Page | undefined {
+    return method === 'GET' && Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined
+  }
+
+  #show(page: Page, request: Request): Reply | null {
+    const refused = page.auth.refuse(request)
+    if (refused && request.headers.authorization) this.#noteRefused(page.what, 'HTTP')
+    if (refused) return refused
+    this.journal.note(page.what, page.detail())
+    const play = this.#played(page.what)
+    return play === 'hangs' ? null : play ? { status: 500 } : page.run()
+  }
+
+  async #perform(request: Request): Promise<Reply | null> {
     if (request.method !== 'POST') return { status: 405 }
     if (!request.headers['content-type']?.startsWith('application/soap+xml')) return { status: 415 }
     const call = readCall(request.body)
-    const operation = find(request, call)
-    const refused = operation.open ? null : refuse(request, call)
-    if (refused) return refused
-    note(operation, call.operation)
-    const inside = await operation.run(call.operation, { call, request })
+    const { name, namespace } = call.operation
+    const operation = this.#find(request, call.operation)
+    const refused = operation.open ? null : this.#gate.refuse(request, call.header)
+    if (refused?.because) this.#noteRefused(name, refused.because)
+    if (refused) return refused.reply
+    this.#noteCall(operation, call.operation)
+    const play = this.#played(name)
+    if (play === 'hangs') return null
+    if (play === 'fails') throw new Fault('Receiver', ['Action'], `${name} failed`)
+    const inside = play === 'sticks' ? '' : await operation.run(call.operation, { call, request })
     if (typeof inside !== 'string') return inside
-    const response = `${prefixOf(call.operation.namespace)}:${call.operation.name}Response`
+    const response = `${prefixOf(namespace)}:${name}Response`
     return soapReply(`<${response}>${inside}</${response}>`)
   }
 
-  const mock = await startHttp(port, journal, {
-    answer: async (request) => {
-      const page = pages[request.path]
-      if (page && request.method === 'GET') return page(request)
-      try {
-        return await perform(request)
-      } catch (error) {
-        if (error instanceof Fault) return error.reply()
-        throw error
-      }
-    },
-    note: (request) => {
-      try {
-        const call = readCall(request.body)
-        note(find(request, call), call.operation)
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error
-      }
-    },
-    wrongAnswer: () =>
-      soapReply(
-        '<dev:GetHostnameResponse><dev:HostnameInformation><sch:FromDHCP>false</sch:FromDHCP>' +
-          '<sch:Name>mock</sch:Name></dev:HostnameInformation></dev:GetHostnameResponse>',
-      ),
-    forget: () => {
-      token.forget()
-      digest.forget()
-      forget?.()
-    },
-  })
+  #find({ path }: Request, operation: Element): Operation {
+    const { name, namespace } = operation
+    const service = this.services.find((known) => known.path === path)
+    if (!service) throw notHere(operation, path)
+    const key = namespace === service.namespace ? name : `{${namespace}}${name}`
+    const found = Object.hasOwn(service.operations, key) ? service.operations[key] : undefined
+    if (!found) throw notHere(operation, path)
+    return found
+  }
 
-  services.push(
-    deviceService(
-      about,
-      now,
-      () => services,
-      (service) => address(service.path),
-    ),
-    ...build(address),
-  )
-  journal.allow('not-authorized')
-  for (const { operations } of services)
-    for (const [name, operation] of Object.entries(operations))
-      if (!operation.acts) journal.allow(name.replace(/^\{.*\}/, ''))
+  #played(name: string): Play | undefined {
+    const playing = this.#plays.get(name)
+    if (!playing || playing.times <= 0) return undefined
+    playing.times--
+    return playing.play
+  }
 
+  #noteUnperformed(request: Request): void {
+    const { operation } = readCall(request.body)
+    this.#noteCall(this.#find(request, operation), operation)
+  }
+
+  #noteCall(operation: Operation, args: Element): void {
+    this.journal.note(args.name, operation.detail?.(args) ?? {})
+  }
+
+  #noteRefused(operation: string, because: string): void {
+    this.journal.note('not-authorized', { operation, because })
+  }
+}
+
+/** Starts an ONVIF device: SOAP 1.2 over HTTP, routed by address and by the name of the operation. */
+export const startOnvif = async (options: OnvifOptions, parts: Parts): Promise<OnvifMock> => {
+  let offset = options.clockOffsetMs ?? 0
+  const now = () => Date.now() + offset
+  const inside = new Onvif(new Gate(options, options.auth ?? ['ws-security'], now), parts)
+  const mock = await startHttp(options.port ?? 0, inside.journal, inside)
+  const address = (path: string) => `http://${options.xaddrHost ?? mock.host}:${mock.port}${path}`
+  const listed = () => inside.services.filter(({ unlisted }) => !unlisted)
+  inside.serve([
+    deviceService(parts.about, now, listed, address, parts.deviceOperations ?? {}),
+    ...parts.services(address, now),
+  ])
   return Object.assign(mock, {
     now,
     url: `http://${mock.host}:${mock.port}/onvif/device_service`,
+    plays: inside.plays.bind(inside),
     setClock: (offsetMs: number) => {
       offset = offsetMs
     },
