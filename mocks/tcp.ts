@@ -6,7 +6,7 @@ import type { Behaviour } from './mock.ts'
 const AGAIN_MS = 20
 
 /** Bytes of no protocol: the top bit of the first is set, so it is neither a digit nor a small number. */
-export const garbage = (): Buffer => {
+const garbage = (): Buffer => {
   const bytes = randomBytes(24)
   bytes[0] = (bytes[0] ?? 0) | 0x80
   return bytes
