@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { Finding } from '../core/connector.ts'
 import { messageOf } from '../core/error.ts'
-import { checkSite } from '../core/site/check.ts'
+import { checkSite, type Section } from '../core/site/check.ts'
 import { assemble, type Catalogue, compileSite } from '../core/site/compile.ts'
 import type { Problem } from '../core/site/explain.ts'
 import { revisionOf } from '../core/site/revision.ts'
@@ -48,8 +48,10 @@ export const loadText = (text: string, catalogue: Catalogue, file = 'config'): L
 
   const parts = assemble(config, catalogue, revisionOf(config), unread)
   for (const problem of parts.problems) say(problem)
-  const whole = problems.length === 0 && parts.problems.length === 0
-  for (const problem of checkSite(config, parts.site, { whole, unread })) say(problem)
+  const all = [...problems, ...parts.problems]
+  const complete = (section: Section) => all.every(({ path }) => path[0] !== section && path.length > 0)
+  const extent = { unread, complete }
+  for (const problem of checkSite({ config, site: parts.site, catalogue, extent })) say(problem)
 
   const fatal = findings.some((finding) => finding.fatal)
   return { site: fatal ? null : compileSite(config, catalogue), findings: inOrder(findings) }

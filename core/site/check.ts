@@ -1,14 +1,54 @@
-import type { Unread } from './compile.ts'
-import type { SiteConfig } from './config.ts'
+import * as acts from './check/acts.ts'
+import * as devices from './check/devices.ts'
+import * as doors from './check/doors.ts'
+import * as responders from './check/responders.ts'
+import * as silence from './check/silence.ts'
+import type { Check, Subject } from './check/subject.ts'
+import * as told from './check/told.ts'
+import * as wiring from './check/wiring.ts'
 import type { Problem } from './explain.ts'
-import type { Site } from './site.ts'
 
-/** How much of the config could be put together. */
-export interface Extent {
-  /** Nothing was left out: what is said of the whole is true. */
-  readonly whole: boolean
-  readonly unread: Unread
-}
+export type { Extent, Section } from './check/subject.ts'
 
-/** Checks the parts of a config against each other. Pure. */
-export const checkSite = (_config: SiteConfig, _site: Site, _extent: Extent): Problem[] => []
+/** Every rule, by the promise that it serves. */
+const checks: readonly Check[] = [
+  // A press finds people.
+  told.somebodyIsTold,
+  told.everythingHasAPlan,
+  told.plansAreReached,
+  told.kindsArePressed,
+  responders.pathsCanPage,
+  responders.respondersAreUsed,
+  // What a plan asks for can be done.
+  acts.capabilitiesExist,
+  acts.targetsExist,
+  acts.namesAreClear,
+  acts.targetsAreReached,
+  acts.presetsAreKnown,
+  acts.argumentsAreFree,
+  // Nobody is locked in.
+  doors.locksAreAllowed,
+  doors.locksEnd,
+  doors.lockdownHasReason,
+  doors.holdUpLocksNothing,
+  doors.holdUpCallsNobodyIn,
+  doors.firesAreCovered,
+  // Nobody is provoked.
+  silence.silentIsSilent,
+  silence.silentPathsAreDeclared,
+  // Devices mean what they should.
+  devices.pressFieldsFit,
+  devices.pressesHavePlaces,
+  devices.facetsFit,
+  devices.devicesAreUsed,
+  // Wires are connected once, and not to everybody.
+  wiring.addressesDiffer,
+  wiring.connectorsAreUsed,
+  wiring.apiIsGuarded,
+  wiring.portsDiffer,
+  wiring.urlsHoldNoSecrets,
+  wiring.connectorsAgree,
+]
+
+/** Checks the parts of a config against each other. Pure; finds all, not the first. */
+export const checkSite = (subject: Subject): readonly Problem[] => checks.flatMap((check) => check(subject))

@@ -1,5 +1,6 @@
 import type { Connector } from '../connector.ts'
 import { BridgeError } from '../error.ts'
+import type { Extent } from './check/subject.ts'
 import type { SiteConfig } from './config.ts'
 import { buildDevice, coverDoors, type Lookup } from './devices.ts'
 import { type Problem, read } from './explain.ts'
@@ -15,7 +16,7 @@ import { buildPlaces } from './tree.ts'
 export type Catalogue = ReadonlyMap<string, Connector>
 
 /** Says whether a name stands in the config although its entry could not be read: then it isn't missing. */
-export type Unread = (section: 'places' | 'connectors' | 'devices' | 'responders', name: string) => boolean
+export type Unread = Extent['unread']
 
 const buildConnectors = (
   configs: SiteConfig['connectors'],

@@ -209,7 +209,7 @@ const Act = z
     to: z
       .union([z.string(), z.array(z.string()).min(1)])
       .describe('Names of responders or devices, `nearest` (cameras) or `guarding` (doors).'),
-    expires: duration('How long after the press it may still start.', { min: '1s' }).optional(),
+    expires: duration('How long after it is due it may still start.', { min: '1s' }).optional(),
     limit: duration('How long what it sets may stay: a lock is released, a relay set back.', {
       min: '1s',
       max: '8h',
