@@ -109,6 +109,8 @@ export class Door {
   readonly history: { readonly at: number; readonly mode: DoorMode }[] = []
   readonly #ignoresWhileHeld: boolean
   #mode: DoorMode
+  #beforeAccess: DoorMode
+  #accesses = 0
   #scripts: Script[] = []
   #timers = new Set<NodeJS.Timeout>()
   #listeners = new Set<() => void>()
@@ -120,6 +122,7 @@ export class Door {
     this.schedule = spec.schedule
     this.#ignoresWhileHeld = spec.ignoresWhileHeld ?? false
     this.#mode = spec.schedule
+    this.#beforeAccess = spec.schedule
     this.history.push({ at: Date.now(), mode: this.#mode })
   }
 
@@ -285,11 +288,15 @@ export class Door {
     if (operation === 'UnlockDoor') return this.#enter('Unlocked')
     if (operation === 'BlockDoor') return this.#enter('Blocked')
     if (operation === 'DoubleLockDoor') return this.#enter('DoubleLocked')
-    // Access: a blocked door lets nobody in; any other goes back to its mode when the time is over.
-    if (this.#mode === 'Blocked') return 'failed'
-    const before = this.#mode === 'Accessed' ? this.schedule : this.#mode
+    return this.#mode === 'Blocked' ? 'failed' : this.#access(accessMs)
+  }
+
+  /** The door goes back to its mode when the time is over; a second access starts the time again. */
+  #access(accessMs: number): DoorAnswer {
+    if (this.#mode !== 'Accessed') this.#beforeAccess = this.#mode
+    const nth = ++this.#accesses
     this.#later(accessMs, () => {
-      if (this.#mode === 'Accessed') this.become(before)
+      if (this.#mode === 'Accessed' && nth === this.#accesses) this.become(this.#beforeAccess)
     })
     return this.#enter('Accessed')
   }

@@ -44,10 +44,10 @@ const read = async (message: IncomingMessage): Promise<string | null> => {
   let bytes = 0
   for await (const chunk of message) {
     bytes += chunk.length
-    if (bytes > bodyBytesMax) return null
-    chunks.push(chunk)
+    // The rest is read and dropped: closing in the middle would lose the answer.
+    if (bytes <= bodyBytesMax) chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return bytes > bodyBytesMax ? null : Buffer.concat(chunks).toString('utf8')
 }
 
 const send = (response: ServerResponse, reply: Reply) => {
@@ -67,6 +67,7 @@ export const startHttp = async (wantedPort: number, journal: Journal, inside: In
   const sockets = new Set<Socket>()
   let behaviour: Behaviour = { is: 'normal' }
   let port = wantedPort
+  let started = false
   let closed = false
   let server: Server | undefined
 
@@ -127,10 +128,11 @@ export const startHttp = async (wantedPort: number, journal: Journal, inside: In
       server = build()
       try {
         await listen(server)
+        started = true
       } catch (error) {
         server = undefined
         // While the device was away, an outgoing connection of another test may have borrowed its port.
-        if (wantedPort === port || attempt === 100) throw error
+        if (!started || attempt === 100) throw error
         await wait(50)
       }
     }

@@ -91,7 +91,9 @@ class Canvas {
 export const takePicture = (title: string, number: number, at: number): Buffer => {
   const canvas = new Canvas()
   canvas.fill(backgrounds[number % backgrounds.length] as Colour)
-  canvas.write(title, 16, 60, 4)
+  // As large as the width allows; 25 signs fit at size 2.
+  const size = Math.max(2, Math.min(4, Math.floor((width - 16) / (title.length * 6))))
+  canvas.write(title, 16, 60, size)
   const [date = '', time = ''] = new Date(at).toISOString().replace('Z', '').split('T')
   canvas.write(date, 16, 140, 3)
   canvas.write(`${time} UTC`, 16, 176, 3)

@@ -225,6 +225,34 @@ test('bad requests get a fault or a status and disturb nothing', async () => {
   expect((await to(ask('GetDoorState', 'ED-W'))).status).toBe(200)
 })
 
+test('subscribers hear what doors do', async () => {
+  const { mock } = await start()
+  const events = 'http://www.onvif.org/ver10/events/wsdl'
+  const made = await post(
+    `http://127.0.0.1:${mock.port}/onvif/services/events`,
+    `<CreatePullPointSubscription xmlns="${events}"><Filter><TopicExpression xmlns="http://docs.oasis-open.org/wsn/b-2">tns1:Door/State//.</TopicExpression></Filter></CreatePullPointSubscription>`,
+  )
+  const address = /<adr:Address>(.*)<\/adr:Address>/.exec(made.text)?.[1] as string
+  const pull = async () => {
+    const { text } = await post(
+      address,
+      `<PullMessages xmlns="${events}"><Timeout>PT5S</Timeout><MessageLimit>50</MessageLimit></PullMessages>`,
+    )
+    const messages = text.matchAll(/State\/(\w+)<.*?Operation="(\w+)".*?Value="(.*?)".*?Value="(.*?)"/g)
+    return [...messages].map((match) => match.slice(1).join(' '))
+  }
+  expect(await pull()).toContain('DoorMode Initialized ED-W Unlocked')
+  mock.doors['ED-W'].become('LockedDown')
+  mock.doors['ED-W'].forced()
+  expect(await pull()).toEqual([
+    'DoorMode Changed ED-W LockedDown',
+    'LockPhysicalState Changed ED-W Locked',
+    'DoorPhysicalState Changed ED-W Open',
+    'DoorAlarm Changed ED-W DoorForcedOpen',
+  ])
+  expect(mock.subscriptions).toBe(1)
+})
+
 test('npm onvif connects and reads who it is, by WS-Security and by HTTP digest', async () => {
   const { Cam } = createRequire(import.meta.url)('onvif/promises')
   for (const useWSSecurity of [true, false]) {

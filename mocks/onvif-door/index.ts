@@ -8,6 +8,7 @@ import {
   makeDoors,
 } from '../door.ts'
 import { durationMs } from '../onvif/duration.ts'
+import { Events, type Property } from '../onvif/events.ts'
 import { Fault, ns } from '../onvif/soap.ts'
 import {
   type OnvifMock,
@@ -24,6 +25,8 @@ export interface OnvifDoorOptions<Token extends string> extends OnvifOptions {
 
 export interface OnvifDoors<Token extends string> extends OnvifMock {
   readonly doors: Doors<Token>
+  /** Subscriptions that are alive. */
+  readonly subscriptions: number
 }
 
 /** The most doors in one answer (capability MaxLimit); small, so that clients must page. */
@@ -62,6 +65,25 @@ const doorState = (door: Door): string => {
     (fault ? '<drs:Fault><drs:State>NotInFault</drs:State></drs:Fault>' : '') +
     `<drs:DoorMode>${door.mode}</drs:DoorMode></drs:DoorState>`
   )
+}
+
+/** The events of a door (ONVIF Door Control, notification topics). */
+const doorProperties = (door: Door): readonly Property[] => {
+  const property = (name: string, value: () => string): Property => ({
+    topic: `tns1:Door/State/${name}`,
+    source: 'DoorToken',
+    token: door.token,
+    data: 'State',
+    value,
+  })
+  const { DoorMonitor, LockMonitor, Alarm, Tamper } = door.capabilities
+  return [
+    property('DoorMode', () => door.mode),
+    ...(DoorMonitor ? [property('DoorPhysicalState', () => door.physical)] : []),
+    ...(LockMonitor ? [property('LockPhysicalState', () => door.lock)] : []),
+    ...(Alarm ? [property('DoorAlarm', () => door.alarm)] : []),
+    ...(Tamper ? [property('DoorTamper', () => door.tamper)] : []),
+  ]
 }
 
 /** One page of a list, as every Get…List of ONVIF's access control does it. */
@@ -136,19 +158,36 @@ export const startOnvifDoors = async <Token extends string>({
 }: OnvifDoorOptions<Token>): Promise<OnvifDoors<Token>> => {
   const doors = makeDoors(specs)
   const all = Object.values<Door>(doors)
-  const mock = await startOnvif(options, {
+  const properties = new Map(all.map((door) => [door, doorProperties(door)]))
+  const events = new Events([...properties.values()].flat(), () => mock.now())
+  const mock: OnvifMock = await startOnvif(options, {
     about: {
       manufacturer: 'Duress Bridge',
       model: 'Mock door controller',
       serial: 'MOCK-DOOR-1',
       type: 'Access_Control',
     },
-    services: () => [doorService(all)],
+    services: (address) => [doorService(all), ...events.services(address)],
+    forget: () => events.forget(),
   })
+  for (const [door, reported] of properties) {
+    const last = new Map(reported.map((property) => [property, property.value()]))
+    door.listen(() => {
+      for (const property of reported) {
+        if (last.get(property) === property.value()) continue
+        last.set(property, property.value())
+        events.changed(property)
+      }
+    })
+  }
   const unplug = mock.close
   const close = () => {
     for (const door of all) door.close()
+    events.forget()
     return unplug()
   }
-  return Object.assign(mock, { doors, close })
+  return Object.defineProperty(Object.assign(mock, { doors, close }), 'subscriptions', {
+    get: () => events.subscriptions,
+    enumerable: true,
+  }) as OnvifDoors<Token>
 }
