@@ -205,7 +205,13 @@ export interface AnsweredKey extends Answered {
 
 export type Committed =
   | { readonly recorded: true; readonly duplicate?: Answered }
-  | { readonly recorded: false; readonly because: 'not recording' | 'refused'; readonly why: string }
+  | {
+      readonly recorded: false
+      readonly because: 'not recording' | 'refused'
+      readonly why: string
+      /** A repeat of something that is only in memory so far. */
+      readonly duplicate?: Answered
+    }
 
 export interface Opened {
   /** One higher than at any start before. */

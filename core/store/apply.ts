@@ -1,0 +1,123 @@
+import type { KeyObject } from 'node:crypto'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { chainOf, digestOf } from '../trail/chain.ts'
+import { op, type Value, widths } from './encode.ts'
+
+/** A set that the store may not take; only it fails, not its batch. */
+export class Refused extends Error {}
+
+/** strict: a set is refused unless it fits. replay: what a fresh file doesn't know is passed over. */
+export type Mode = 'strict' | 'replay'
+
+/** Key of a fact that was there already, as it was answered: id, incident, answer as text. */
+export type Repeat = readonly [id: string, incident: string | null, answer: string]
+
+interface Head {
+  readonly seq: number
+  readonly chain: Uint8Array
+}
+
+const insert = (table: string, columns: string, more = '') =>
+  `INSERT INTO ${table} (${columns}) VALUES (${columns.replaceAll(/\w+/g, '?')}) ${more}`
+
+const upsert = (table: string, id: string, columns: string) =>
+  insert(
+    table,
+    `${id}, ${columns}`,
+    `ON CONFLICT (${id}) DO UPDATE SET ${columns.replaceAll(/\w+/g, (column) => `${column} = excluded.${column}`)}`,
+  )
+
+/** Writes the rows of change sets within a transaction that the caller holds; one prepared statement for each op. */
+export class Writer {
+  readonly #key: KeyObject
+  readonly #statements: StatementSync[] = []
+  readonly #keyOwner: StatementSync
+  readonly #addTrail: StatementSync
+  readonly #addTouched: StatementSync
+  head: Head
+
+  constructor(db: DatabaseSync, key: KeyObject, head: Head) {
+    this.#key = key
+    this.head = head
+    const sql: { [name in Exclude<keyof typeof op, 'set'>]: string } = {
+      fact: insert(
+        'fact',
+        'source, key, id, incident, answer, body, at',
+        'ON CONFLICT (source, key) DO NOTHING',
+      ),
+      cursor: upsert('cursor', 'device', 'value'),
+      incident: upsert(
+        'incident',
+        'id',
+        'number, open, look_at, opened_at, revision, kept, body, closed_at',
+      ).replace(
+        'closed_at = excluded.closed_at',
+        'closed_at = CASE WHEN open = 0 AND excluded.open = 0 THEN closed_at ELSE excluded.closed_at END',
+      ),
+      command: `INSERT INTO command (id, incident, target, due_at, expires_at, attempt, body, in_flight, crashed, effect)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6 > 0, 0, 'none') ON CONFLICT (id) DO NOTHING`,
+      start: `UPDATE command SET attempt = ?2, crashed = crashed + in_flight, in_flight = 1
+        WHERE id = ?1 AND attempt < ?2 AND receipt IS NULL`,
+      retry: `UPDATE command SET due_at = ?3, effect = ?4, in_flight = 0
+        WHERE id = ?1 AND attempt = ?2 AND receipt IS NULL`,
+      settle: `UPDATE command SET receipt = ?3, in_flight = 0 WHERE id = ?1 AND attempt = ?2 AND receipt IS NULL`,
+      hold: upsert('hold', 'id', 'door, incident, mode, until, by, ended, body'),
+      device: upsert('device', 'name', 'body'),
+      fault: upsert('fault', 'id', 'opened_at, closed_at, body'),
+      revision: insert('revision', 'id, config, at', 'ON CONFLICT (id) DO NOTHING'),
+    }
+    for (const [name, text] of Object.entries(sql))
+      this.#statements[op[name as keyof typeof op]] = db.prepare(text)
+    this.#keyOwner = db.prepare('SELECT id, incident, answer FROM fact WHERE source = ? AND key = ?')
+    this.#addTrail = db.prepare(insert('trail', 'seq, at, incidents, digest, chain, payload'))
+    this.#addTouched = db.prepare(insert('trail_incident', 'incident, seq', 'ON CONFLICT DO NOTHING'))
+  }
+
+  /**
+   * Applies the set that starts at `from` in `flat`, and returns where the next one starts; `repeated` is told when its
+   * key is used already, and then nothing of it is written. Throws Refused, or what SQLite throws.
+   */
+  set(flat: readonly Value[], from: number, mode: Mode, repeated: (by: Repeat) => void): number {
+    const at = flat[from + 1] as number
+    let next = from + 1 + widths[op.set]!
+    while (next < flat.length && flat[next] !== op.set) {
+      const kind = flat[next] as number
+      const after = next + 1 + widths[kind]!
+      const values = flat.slice(next + 1, after)
+      next = after
+      if (kind === op.fact || kind === op.revision) values.push(at)
+      else if (kind === op.incident) values.push(values[2] === 1 ? null : at)
+      const changed = this.#statements[kind]!.run(...values).changes
+      if (changed > 0) continue
+      if (kind === op.fact) {
+        const owner = this.#keyOwner.get(values[0] as string, values[1] as string)
+        repeated([owner?.['id'] as string, owner?.['incident'] as string | null, owner?.['answer'] as string])
+        return endOf(flat, next)
+      }
+      if (mode === 'strict' && (kind === op.start || kind === op.retry || kind === op.settle))
+        throw new Refused(
+          `command ${values[0]} is not at attempt ${values[1]}, has ended, or is not in the store`,
+        )
+    }
+    const payload = flat[from + 3] as string | null
+    if (payload !== null) this.trail(at, flat[from + 2] as string | null, payload)
+    return next
+  }
+
+  /** Appends one chained row. */
+  trail(at: number, incidents: string | null, payload: string): void {
+    const seq = this.head.seq + 1
+    const digest = digestOf(payload)
+    const chain = chainOf(this.#key, this.head.chain, seq, at, digest)
+    this.#addTrail.run(seq, at, incidents, digest, chain, payload)
+    if (incidents !== null) for (const one of incidents.split('\n')) this.#addTouched.run(one, seq)
+    this.head = { seq, chain }
+  }
+}
+
+/** Where the set that `from` lies in ends. */
+export const endOf = (flat: readonly Value[], from: number): number => {
+  let next = from
+  while (next < flat.length && flat[next] !== op.set) next += 1 + widths[flat[next] as number]!
+  return next
+}

@@ -1,0 +1,301 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
+import { BridgeError, messageOf } from '../error.ts'
+import { genesis } from '../trail/chain.ts'
+import { trailKey } from '../trail/key.ts'
+import { Ballast } from './ballast.ts'
+import { encode, encodeKey, type Value } from './encode.ts'
+import { firstFile, nextFile, own, storeFiles } from './files.ts'
+import type { Loaded } from './load.ts'
+import type { ChangeSet, Opened, TrailHead } from './port.ts'
+import type { Reader } from './reader.ts'
+import { type Applied, Engine } from './sqlite.ts'
+
+export interface DiskOptions {
+  readonly dir: string
+  readonly ballastBytes: number
+  readonly ownerWaitMs: number
+}
+
+/** What a batch came to: on disk, or the file is given up and a fresh one must be made. */
+export type Written =
+  | { readonly applied: Applied; readonly ballastGone: boolean }
+  | { readonly lost: string; readonly ballastGone: boolean }
+
+export type OpenedFile = Omit<Opened, 'health'> & {
+  readonly file: string | null
+  /** Why it isn't recording, or why this is a fresh file. */
+  readonly trouble: string | null
+  readonly recording: boolean
+  readonly ballastGone: boolean
+}
+
+/** What a fresh file continues. The client knows it, since this side may be a thread that has just been born. */
+export interface Continues {
+  readonly at: number
+  readonly epoch: number
+  readonly head: TrailHead
+  readonly file: string | null
+  readonly why: string
+}
+
+/** A data directory with its lock, its ballast and the one file that is written: which file that is, and until when. */
+export class Disk {
+  readonly #options: DiskOptions
+  readonly #ballast: Ballast
+  readonly #mono: () => number
+  #key: KeyObject | null = null
+  #owner: { release(): void } | null = null
+  #engine: Engine | null = null
+  /** A fresh file that is being filled. */
+  #fresh: Engine | null = null
+  /** Closing a file checkpoints it: the last thing to do to one that has failed. They stay as they are. */
+  readonly #givenUp: Engine[] = []
+  /** The file that is being opened, to name it when that fails. */
+  #trying: string | null = null
+
+  constructor(options: DiskOptions, mono: () => number) {
+    this.#options = options
+    this.#mono = mono
+    this.#ballast = new Ballast(options.dir, options.dir === ':memory:' ? 0 : options.ballastBytes)
+  }
+
+  open(at: number): OpenedFile {
+    this.#claim()
+    let engine: Engine | null = null
+    try {
+      this.#key ??= this.#isMemory ? createSecretKey(randomBytes(32)) : trailKey(this.#options.dir)
+      const key = this.#key
+      engine = this.#withRoom(() => this.#newest(key))
+      const { unread } = engine.loaded
+      if (unread.length > 0)
+        return this.#salvage(engine, at, `${basename(engine.path)} is damaged: ${unread.join('; ')}`)
+      const epoch = this.#withRoom(() => engine!.take())
+      this.#engine = engine
+      return opened(engine.loaded, epoch, engine, null)
+    } catch (error) {
+      if (error instanceof BridgeError) throw error
+      refuseWhatNobodyCanMend(error, this.#options.dir)
+      return this.#salvage(engine, at, messageOf(error))
+    }
+  }
+
+  write(flat: readonly Value[]): Written {
+    const engine = this.#engine
+    if (!engine) return { lost: 'no file is open', ballastGone: this.#ballast.gone }
+    try {
+      return { applied: this.#withRoom(() => engine.write(flat)), ballastGone: this.#ballast.gone }
+    } catch (error) {
+      this.#engine = null
+      this.#givenUp.push(engine)
+      return { lost: `${basename(engine.path)}: ${messageOf(error)}`, ballastGone: this.#ballast.gone }
+    }
+  }
+
+  /** Starts a fresh file after the last row that is known to be on disk. Throws when there is no room for one either. */
+  renew(of: Continues): void {
+    this.#claim()
+    this.#key ??= this.#isMemory ? createSecretKey(randomBytes(32)) : trailKey(this.#options.dir)
+    // Of an attempt that was not carried through.
+    if (this.#fresh) this.#dropFresh(this.#fresh.path)
+    const path = this.#isMemory ? ':memory:' : nextFile(this.#options.dir, of.at)
+    try {
+      this.#fresh = new Engine(path, this.#key)
+      const { seq, chain } = of.head
+      this.#fresh.follow(
+        { seq, chain: Buffer.from(chain, 'hex'), file: of.file ?? '', why: of.why },
+        of.epoch,
+      )
+      this.#fresh.say(of.at, { is: 'store.continues', file: of.file, seq, chain, why: of.why })
+    } catch (error) {
+      this.#dropFresh(path)
+      throw error
+    }
+  }
+
+  /** Writes a part of what happened meanwhile. */
+  replay(flat: readonly Value[]): void {
+    this.#onFresh((fresh) => fresh.write(flat, 'replay'))
+  }
+
+  /** Writes the rest and what is open now; from here on the fresh file is the store's. */
+  adopt(past: readonly Value[], present: readonly Value[], at: number): { head: TrailHead; file: string } {
+    const { head } = this.#onFresh((fresh) => fresh.complete(past, present, at))
+    this.#engine = this.#fresh
+    this.#fresh = null
+    return { head, file: basename(this.#engine!.path) }
+  }
+
+  get reader(): Reader {
+    if (!this.#engine)
+      throw new BridgeError('STORE_FAILED', 'there is no file to read from: see the fault of the store')
+    return this.#engine.reader
+  }
+
+  /** One slice; what fails here fails the next commit too, which then decides. */
+  prune(before: number): { erased: number; done: boolean } {
+    return this.#engine ? this.#engine.prune(before, this.#mono) : { erased: 0, done: true }
+  }
+
+  async backup(path: string): Promise<void> {
+    if (!this.#engine)
+      throw new BridgeError('STORE_FAILED', 'there is no file to back up: see the fault of the store')
+    await this.#engine.backup(path)
+  }
+
+  /** Makes the ballast again where there is room; true when it is there. */
+  tend(): Promise<boolean> {
+    return this.#ballast.make()
+  }
+
+  close(): void {
+    if (this.#fresh) this.#dropFresh(this.#fresh.path)
+    this.#engine?.close()
+    this.#engine = null
+    this.#owner?.release()
+    this.#owner = null
+  }
+
+  get #isMemory(): boolean {
+    return this.#options.dir === ':memory:'
+  }
+
+  #claim(): void {
+    if (this.#isMemory || this.#owner) return
+    try {
+      mkdirSync(this.#options.dir, { recursive: true, mode: 0o700 })
+    } catch (error) {
+      const message = `the data directory ${this.#options.dir} can't be made: ${messageOf(error)}`
+      throw new BridgeError('STORE_FAILED', message, { cause: error })
+    }
+    this.#owner = own(this.#options.dir, this.#options.ownerWaitMs)
+  }
+
+  /** The newest file that is whole; a continuation that was cut off by a crash holds nothing anybody was told of. */
+  #newest(key: KeyObject): Engine {
+    if (this.#isMemory) return new Engine(':memory:', key)
+    const { dir } = this.#options
+    for (const path of storeFiles(dir).reverse()) {
+      this.#trying = basename(path)
+      const engine = new Engine(path, key)
+      if (path === firstFile(dir) || engine.isComplete) return engine
+      engine.close()
+    }
+    return new Engine(firstFile(dir), key)
+  }
+
+  /** Carries over what a damaged file still gives; without a disk for it, the bridge starts from memory. */
+  #salvage(engine: Engine | null, at: number, why: string): OpenedFile {
+    const loaded = engine?.loaded ?? nothing(why)
+    if (engine) this.#givenUp.push(engine)
+    const epoch = loaded.epoch + 1
+    const head = { seq: loaded.head.seq, chain: Buffer.from(loaded.head.chain).toString('hex') }
+    const file = this.#trying
+    try {
+      this.renew({ at: Math.max(at, loaded.clockFloor), epoch, head, file, why })
+      this.adopt([], stateOf(loaded, at), at)
+      return opened({ ...loaded, unread: [why] }, epoch, this.#engine, why)
+    } catch (error) {
+      if (error instanceof BridgeError) throw error
+      return opened({ ...loaded, unread: [why] }, epoch, null, `${why}; no fresh file: ${messageOf(error)}`)
+    }
+  }
+
+  /** Runs again without the ballast when the disk is full. */
+  #withRoom<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (!isFull(error) || !this.#ballast.drop()) throw error
+      return work()
+    }
+  }
+
+  #onFresh<T>(work: (fresh: Engine) => T): T {
+    const fresh = this.#fresh
+    if (!fresh) throw new Error('no fresh file was begun')
+    try {
+      return this.#withRoom(() => work(fresh))
+    } catch (error) {
+      this.#dropFresh(fresh.path)
+      throw error
+    }
+  }
+
+  #dropFresh(path: string): void {
+    try {
+      this.#fresh?.close()
+    } catch {
+      // It never counted.
+    }
+    this.#fresh = null
+    if (!this.#isMemory) for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
+  }
+}
+
+const isFull = (error: unknown): boolean => {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  return ((errcode ?? 0) & 0xff) === sqliteFull || code === 'ENOSPC' || code === 'EDQUOT'
+}
+
+const sqliteFull = 13
+
+/** Rights are a matter of setting up; starting without them would only hide it. SQLITE_PERM, READONLY, CANTOPEN. */
+const refuseWhatNobodyCanMend = (error: unknown, dir: string): void => {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  if (![3, 8, 14].includes((errcode ?? 0) & 0xff) && code !== 'EACCES' && code !== 'EROFS') return
+  const message = `the store in ${dir} can't be opened: ${messageOf(error)}; check the rights of the directory`
+  throw new BridgeError('STORE_FAILED', message, { cause: error })
+}
+
+const opened = (loaded: Loaded, epoch: number, engine: Engine | null, trouble: string | null): OpenedFile => {
+  const { head: _, ...rest } = loaded
+  const head = engine?.head ?? { seq: loaded.head.seq, chain: Buffer.from(loaded.head.chain).toString('hex') }
+  return {
+    ...rest,
+    epoch,
+    trailHead: head,
+    file: engine ? basename(engine.path) : null,
+    trouble,
+    recording: engine !== null,
+    ballastGone: false,
+  }
+}
+
+const nothing = (why: string): Loaded => ({
+  epoch: 0,
+  clockFloor: 0,
+  head: { seq: 0, chain: genesis },
+  openIncidents: [],
+  nextIncidentNumber: 1,
+  unfinishedCommands: [],
+  moreCommands: null,
+  liveHolds: [],
+  keys: [],
+  cursors: [],
+  devices: [],
+  openFaults: [],
+  revisions: [],
+  unread: [why],
+})
+
+/** What was read of a damaged file, as the rows of a fresh one. */
+const stateOf = (loaded: Loaded, at: number): Value[] => {
+  const flat: Value[] = []
+  const set = (part: Partial<ChangeSet>) =>
+    encode({ at, waits: false, trail: { incident: null, entries: [] }, ...part }, flat)
+  for (const revision of loaded.revisions) set({ revision })
+  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, devices: loaded.devices })
+  set({ cursors: loaded.cursors, faults: loaded.openFaults, commands: loaded.unfinishedCommands })
+  set({ retries: loaded.unfinishedCommands.filter(({ inFlight }) => !inFlight).map(ended) })
+  for (const key of loaded.keys) encodeKey(key, flat)
+  return flat
+}
+
+const ended = ({ id, attempt, dueAt, effect }: Loaded['unfinishedCommands'][number]) => ({
+  command: id,
+  attempt,
+  dueAt,
+  effect,
+})

@@ -1,0 +1,339 @@
+import type { Timer } from '../clock.ts'
+import { messageOf } from '../error.ts'
+import type { Repeat } from './apply.ts'
+import { actNow, Backlog, type Bundle, type Waiting } from './backlog.ts'
+import type { Written } from './disk.ts'
+import { answeredOf, Keys, type KnownKey } from './keys.ts'
+import type * as port from './port.ts'
+import { renew } from './recovery.ts'
+import type { Applied } from './sqlite.ts'
+import type { Reading, Transport } from './transport.ts'
+
+/** How long a set that nobody waits for may stay in memory, ms. */
+const rideMs = 50
+/** A commit in flight for longer holds up no response, ms. */
+const stallMs = 250
+/** How often room for a lost ballast is looked for, ms. */
+const tendMs = 60_000
+/** Pauses between attempts at a fresh file, ms. */
+const renewMs = { first: 1_000, last: 30_000 }
+
+/**
+ * The store as the bridge sees it: gathers change sets over one turn of the event loop and while a commit is in flight,
+ * and keeps them in memory while there is no disk.
+ */
+export class GatheringStore implements port.Store {
+  readonly #options: port.StoreOptions
+  readonly #transport: Transport
+  readonly #keys = new Keys()
+  readonly #backlog = new Backlog()
+  #inFlight: Bundle | null = null
+  #startedAt = 0
+  #stalled = false
+  #immediate: NodeJS.Immediate | null = null
+  #ride: Timer | null = null
+  #later: Timer | null = null
+  #recording = false
+  #isOpen = false
+  #closing: Promise<void> | null = null
+  #idle: (() => void) | null = null
+  #why: string | null = null
+  #file: string | null = null
+  #head: port.TrailHead = { seq: 0, chain: '' }
+  #epoch = 0
+  #lastCommitMs = 0
+  #ballastGone = false
+
+  constructor(options: port.StoreOptions, transport: Transport) {
+    this.#options = options
+    this.#transport = transport
+  }
+
+  async open(): Promise<port.Opened> {
+    const opened = await this.#transport.ask({ do: 'open', at: this.#options.clock.now() })
+    const { file, trouble, recording, ...rest } = opened
+    this.#isOpen = true
+    this.#recording = recording
+    this.#why = trouble
+    this.#file = file
+    this.#head = rest.trailHead
+    this.#epoch = rest.epoch
+    this.#keys.load(rest.keys)
+    if (recording) this.#tend()
+    else this.#renewAfter(renewMs.first)
+    if (trouble !== null) this.#changed()
+    return { ...rest, health: this.health() }
+  }
+
+  commit(set: port.ChangeSet, act: (() => void) | null = null): Promise<port.Committed> {
+    if (!this.#isOpen || this.#closing)
+      return Promise.resolve({ recorded: false, because: 'refused', why: 'the store is not open' })
+    let key: KnownKey | null = null
+    let repeats = false
+    if (set.fact) {
+      const known = this.#keys.find(set.fact.source, set.fact.key)
+      if (known && (known.onDisk || !this.#recording)) return Promise.resolve(this.#repeated(known))
+      repeats = known !== undefined
+      key = known ?? this.#keys.add(set.fact, set.at)
+    }
+    return new Promise((settle, fail) => {
+      const waiting = { act, key, repeats, settle, fail }
+      if (this.#backlog.isFull || !this.#recording) return this.#remember(set, waiting)
+      this.#backlog.add(set, waiting)
+      if (this.#stalled && !repeats) actNow(waiting)
+      this.#schedule(set.waits)
+    })
+  }
+
+  answered(source: string, key: string): port.Answered | null {
+    const known = this.#keys.find(source, key)
+    return known ? answeredOf(known) : null
+  }
+
+  #repeated(known: KnownKey): port.Committed {
+    const duplicate = answeredOf(known)
+    return known.onDisk ? { recorded: true, duplicate } : { ...this.#notRecorded(), duplicate }
+  }
+
+  #notRecorded() {
+    const why = this.#why ?? 'the disk is too slow, and memory is full'
+    return { recorded: false, because: 'not recording', why } as const
+  }
+
+  #remember(set: port.ChangeSet, waiting: Waiting): void {
+    if (this.#backlog.isFull) this.#backlog.lose(set)
+    else this.#backlog.add(set, null)
+    this.#goOn(waiting)
+  }
+
+  /** Responds without a disk. */
+  #goOn(waiting: Waiting): void {
+    const repeats = waiting.repeats ? waiting.key : null
+    if (!repeats) actNow(waiting)
+    waiting.settle(repeats ? this.#repeated(repeats) : this.#notRecorded())
+  }
+
+  #schedule(waits: boolean): void {
+    if (this.#inFlight || this.#immediate) return
+    // Never a microtask: all sockets that are readable in this turn must get their sets into the same commit.
+    if (waits) this.#immediate = setImmediate(() => this.#flush())
+    else this.#ride ??= this.#options.clock.after(rideMs, () => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#immediate) clearImmediate(this.#immediate)
+    this.#immediate = null
+    this.#ride?.cancel()
+    this.#ride = null
+    if (this.#inFlight || !this.#recording) return
+    const [bundle] = this.#backlog.take()
+    if (bundle) this.#write(bundle)
+    else this.#idle?.()
+  }
+
+  #write(bundle: Bundle): void {
+    const { clock } = this.#options
+    this.#inFlight = bundle
+    this.#startedAt = clock.mono()
+    const stall = clock.after(stallMs, () => this.#stall())
+    const finish = (written: Written) => {
+      stall.cancel()
+      this.#finish(bundle, written)
+    }
+    this.#transport
+      .ask({ do: 'write', flat: bundle.flat })
+      .then(finish, (error) => finish({ lost: messageOf(error), ballastGone: this.#ballastGone }))
+  }
+
+  #finish(bundle: Bundle, written: Written): void {
+    this.#lastCommitMs = this.#options.clock.mono() - this.#startedAt
+    this.#inFlight = null
+    const changed = this.#stalled || written.ballastGone !== this.#ballastGone
+    this.#stalled = false
+    this.#ballastGone = written.ballastGone
+    if ('lost' in written) this.#stop(bundle, written.lost)
+    else this.#goOnAfter(bundle, written.applied)
+    if (changed) this.#changed()
+    if (changed && this.#ballastGone && this.#recording) this.#tendLater()
+  }
+
+  #goOnAfter(bundle: Bundle, applied: Applied): void {
+    this.#head = applied.head
+    this.#backlog.tellGap()
+    // First the next batch, so that the disk works while the responses to this one run.
+    const [next, afterNext] = this.#backlog.bundles
+    if (this.#closing || next?.waits || afterNext) this.#flush()
+    else if (next) this.#schedule(false)
+    settleAll(bundle, applied, this.#keys)
+  }
+
+  /** Lets every response run that waits for the commit in flight; whether it is on disk is told later. */
+  #stall(): void {
+    this.#stalled = true
+    for (const bundle of [this.#inFlight, ...this.#backlog.bundles])
+      for (const waiting of bundle?.sets ?? []) if (waiting && !waiting.repeats) actNow(waiting)
+    this.#changed()
+  }
+
+  #stop(bundle: Bundle, why: string): void {
+    this.#recording = false
+    this.#why = why
+    this.#backlog.putBack(bundle)
+    for (const { sets } of this.#backlog.bundles)
+      for (const waiting of sets.splice(0, sets.length, ...sets.map(() => null)))
+        if (waiting) this.#goOn(waiting)
+    this.#changed()
+    this.#renewAfter(renewMs.first)
+    this.#idle?.()
+  }
+
+  #renewAfter(ms: number): void {
+    const { clock, state } = this.#options
+    this.#later?.cancel()
+    this.#later = clock.after(ms, async () => {
+      if (this.#closing) return
+      const why = this.#why ?? ''
+      const of = { epoch: this.#epoch, head: this.#head, file: this.#file, why, at: clock.now() }
+      try {
+        const { head, file } = await renew(this.#transport, of, this.#backlog, this.#keys, state)
+        this.#head = head
+        this.#file = file
+        this.#recording = true
+        this.#flush()
+        this.#changed()
+        this.#tendLater()
+      } catch (error) {
+        this.#why = `${this.#why?.split('; no fresh file')[0]}; no fresh file: ${messageOf(error)}`
+        this.#changed()
+        this.#renewAfter(Math.min(2 * ms, renewMs.last))
+      }
+    })
+  }
+
+  #tendLater(): void {
+    this.#later?.cancel()
+    this.#later = this.#options.clock.after(tendMs, () => this.#tend())
+  }
+
+  /** Makes the ballast where it is missing, off the alarm path. */
+  #tend(): void {
+    this.#transport.ask({ do: 'tend' }).then(
+      (isThere) => {
+        if (this.#closing || !this.#recording) return
+        const changed = this.#ballastGone !== !isThere
+        this.#ballastGone = !isThere
+        if (!isThere) this.#tendLater()
+        if (changed) this.#changed()
+      },
+      () => this.#recording && !this.#closing && this.#tendLater(),
+    )
+  }
+
+  #changed(): void {
+    this.#options.changed?.(this.health())
+  }
+
+  health(): port.Health {
+    const { clock } = this.#options
+    return {
+      recording: this.#recording,
+      why: this.#why,
+      file: this.#file,
+      buffered: this.#recording ? 0 : this.#backlog.rows,
+      lost: this.#backlog.lost,
+      inFlightMs: this.#inFlight ? clock.mono() - this.#startedAt : 0,
+      lastCommitMs: this.#lastCommitMs,
+      ballastGone: this.#ballastGone,
+      trailHead: this.#head,
+    }
+  }
+
+  async prune(before: number, budgetMs: number): Promise<{ erased: number; more: boolean }> {
+    const { clock } = this.#options
+    const until = clock.mono() + budgetMs
+    for (let erased = 0; ; ) {
+      const slice = await this.#transport.ask({ do: 'prune', before })
+      erased += slice.erased
+      if (slice.done || clock.mono() >= until) return { erased, more: !slice.done }
+    }
+  }
+
+  async backup(path: string): Promise<void> {
+    await this.#transport.ask({ do: 'backup', path })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#later?.cancel()
+    if (this.#isOpen && this.#recording)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+        setImmediate(() => this.#flush())
+      })
+    await this.#transport.ask({ do: 'close' })
+    await this.#transport.end()
+  }
+
+  #read(what: Reading, ...args: readonly unknown[]): Promise<any> {
+    return this.#transport.ask({ do: 'read', what, args })
+  }
+
+  due(after: port.DueCursor | null, limit: number): Promise<readonly port.UnfinishedCommand[]> {
+    return this.#read('due', after, limit)
+  }
+
+  incident(id: string): Promise<port.IncidentRecord | null> {
+    return this.#read('incident', id)
+  }
+
+  incidents(
+    filter: port.IncidentFilter,
+    cursor: number | null,
+  ): Promise<port.Page<port.IncidentRow, number>> {
+    return this.#read('incidents', filter, cursor)
+  }
+
+  devices(cursor: string | null): Promise<port.Page<port.DeviceRow, string>> {
+    return this.#read('devices', cursor)
+  }
+
+  trail(from: number, limit: number): Promise<readonly port.TrailRow[]> {
+    return this.#read('trail', from, limit)
+  }
+}
+
+/** Tells everybody of a batch that is on disk. */
+const settleAll = ({ sets }: Bundle, { refused, repeated }: Applied, keys: Keys): void => {
+  const whyRefused = new Map(refused)
+  const byWhom = new Map(repeated)
+  for (let index = 0; index < sets.length; index++) {
+    const waiting = sets[index]
+    if (waiting) settleOne(waiting, whyRefused.get(index), byWhom.get(index), keys)
+  }
+}
+
+const settleOne = (
+  waiting: Waiting,
+  why: string | undefined,
+  repeat: Repeat | undefined,
+  keys: Keys,
+): void => {
+  const { key, settle } = waiting
+  if (why !== undefined) {
+    if (key && !waiting.repeats) keys.remove(key)
+    settle({ recorded: false, because: 'refused', why })
+    return
+  }
+  if (key) key.onDisk = true
+  if (repeat) {
+    const [id, incident, answer] = repeat
+    settle({ recorded: true, duplicate: { id, incident, answer: JSON.parse(answer) } })
+    return
+  }
+  actNow(waiting)
+  settle({ recorded: true })
+}

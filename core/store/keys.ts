@@ -1,0 +1,55 @@
+import { encodeKey, type Value } from './encode.ts'
+import { keysInMemory } from './load.ts'
+import type { Answered, AnsweredKey, FactRow } from './port.ts'
+
+/** A press key and what was answered to it. */
+export interface KnownKey extends AnsweredKey {
+  onDisk: boolean
+}
+
+const perChunk = 2_000
+const nameOf = (source: string, key: string): string => `${source}\n${key}`
+
+/** The press keys of the last day: a repeat is known without asking the disk, and also when there is none. */
+export class Keys {
+  readonly #known = new Map<string, KnownKey>()
+
+  load(keys: readonly AnsweredKey[]): void {
+    for (const key of keys) this.#known.set(nameOf(key.source, key.key), { ...key, onDisk: true })
+  }
+
+  find(source: string, key: string): KnownKey | undefined {
+    return this.#known.get(nameOf(source, key))
+  }
+
+  add({ source, key, id, incident, answer }: FactRow, at: number): KnownKey {
+    const known = { source, key, id, incident, answer, at, onDisk: false }
+    this.#known.set(nameOf(source, key), known)
+    if (this.#known.size > keysInMemory) this.#known.delete(this.#known.keys().next().value as string)
+    return known
+  }
+
+  remove({ source, key }: KnownKey): void {
+    this.#known.delete(nameOf(source, key))
+  }
+
+  /** Those that no file has. */
+  inMemory(): readonly KnownKey[] {
+    return [...this.#known.values()].filter(({ onDisk }) => !onDisk)
+  }
+
+  /** All keys as rows for a fresh file, in parts that don't hold up the event loop. */
+  *chunks(): Generator<Value[]> {
+    let flat: Value[] = []
+    let count = 0
+    for (const known of this.#known.values()) {
+      encodeKey(known, flat)
+      if (++count % perChunk > 0) continue
+      yield flat
+      flat = []
+    }
+    if (flat.length > 0) yield flat
+  }
+}
+
+export const answeredOf = ({ id, incident, answer }: Answered): Answered => ({ id, incident, answer })

@@ -1,0 +1,41 @@
+import type { Backlog } from './backlog.ts'
+import type { Continues } from './disk.ts'
+import { encode, type Value } from './encode.ts'
+import type { Keys } from './keys.ts'
+import type { ChangeSet, TrailHead } from './port.ts'
+import type { Transport } from './transport.ts'
+
+/**
+ * Starts a fresh file with all that memory holds: what happened since the last row on disk, the press keys, and what is
+ * open now. The file counts only once the last part is in it; until then the backlog stays as it is.
+ */
+export const renew = async (
+  transport: Transport,
+  of: Continues,
+  backlog: Backlog,
+  keys: Keys,
+  state: () => readonly ChangeSet[],
+): Promise<{ readonly head: TrailHead; readonly file: string }> => {
+  await transport.ask({ do: 'renew', of })
+  let sent = 0
+  // The last bundle still grows.
+  for (; sent < backlog.bundles.length - 1; sent++)
+    await transport.ask({ do: 'replay', flat: backlog.bundles[sent]!.flat })
+  for (const flat of keys.chunks()) await transport.ask({ do: 'replay', flat })
+  // From here to the request is one turn: the state fits the end of the backlog exactly.
+  backlog.tellGap()
+  backlog.seal()
+  const count = backlog.bundles.length
+  const past = backlog.bundles.slice(sent).flatMap(({ flat }) => flat)
+  const written = keys.inMemory()
+  const adopted = await transport.ask({ do: 'adopt', past, present: encodeState(state()), at: of.at })
+  backlog.take(count)
+  for (const key of written) key.onDisk = true
+  return adopted
+}
+
+const encodeState = (sets: readonly ChangeSet[]): Value[] => {
+  const flat: Value[] = []
+  for (const set of sets) encode({ ...set, trail: { incident: null, entries: [] } }, flat)
+  return flat
+}

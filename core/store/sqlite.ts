@@ -1,0 +1,177 @@
+import type { KeyObject } from 'node:crypto'
+import { backup, type DatabaseSync } from 'node:sqlite'
+import { messageOf } from '../error.ts'
+import { genesis } from '../trail/chain.ts'
+import { endOf, type Mode, Refused, type Repeat, Writer } from './apply.ts'
+import type { Value } from './encode.ts'
+import { type Loaded, load } from './load.ts'
+import type { TrailHead } from './port.ts'
+import { pruneSlice } from './prune.ts'
+import { Reader } from './reader.ts'
+import { migrate, openDatabase } from './schema.ts'
+
+/** What became of a batch that is on disk; sets are named by their place in it. */
+export interface Applied {
+  readonly refused: readonly (readonly [index: number, why: string])[]
+  readonly repeated: readonly (readonly [index: number, by: Repeat])[]
+  readonly head: TrailHead
+}
+
+/** What the first trail row of a file follows. */
+export interface Anchor {
+  readonly seq: number
+  readonly chain: Uint8Array
+  readonly file: string
+  readonly why: string
+}
+
+/** One file, synchronously. Any error that leaves it means: don't use this file any more (`disk.ts` decides). */
+export class Engine {
+  readonly path: string
+  readonly reader: Reader
+  readonly loaded: Loaded
+  #epoch = 0
+  readonly #db: DatabaseSync
+  readonly #writer: Writer
+
+  /** Opens or makes a file and reads what is open in it. */
+  constructor(path: string, key: KeyObject) {
+    this.path = path
+    this.#db = openDatabase(path)
+    try {
+      migrate(this.#db, path)
+      this.loaded = load(this.#db)
+      this.#writer = new Writer(this.#db, key, this.loaded.head)
+      this.reader = new Reader(this.#db)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Makes the file ours with a new epoch, and a new file the first of its trail. */
+  take(): number {
+    this.#setEpoch(this.loaded.epoch + 1)
+    this.#db
+      .prepare('INSERT INTO anchor SELECT 0, ?, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM anchor)')
+      .run(genesis)
+    return this.#epoch
+  }
+
+  /** Makes a new file the continuation of another; it counts only once `complete` has been called. */
+  follow(anchor: Anchor, epoch: number): void {
+    this.#db
+      .prepare('INSERT INTO anchor VALUES (?, ?, ?, ?)')
+      .run(anchor.seq, anchor.chain, anchor.file, anchor.why)
+    this.#setEpoch(epoch)
+    this.#writer.head = anchor
+  }
+
+  get head(): TrailHead {
+    const { seq, chain } = this.#writer.head
+    return { seq, chain: Buffer.from(chain).toString('hex') }
+  }
+
+  /** Writes a batch in one transaction. When a set doesn't fit, the batch is written again one set at a time. */
+  write(flat: readonly Value[], mode: Mode = 'strict'): Applied {
+    try {
+      return this.#transaction(() => this.#batch(flat, mode))
+    } catch (error) {
+      if (!isOfTheSet(error)) throw error
+      return this.#transaction(() => this.#oneByOne(flat, mode))
+    }
+  }
+
+  /** The last batch of a continuation: the rest of the past, then what is open now without a trail of its own. */
+  complete(past: readonly Value[], present: readonly Value[], at: number): Applied {
+    return this.#transaction(() => {
+      this.#oneByOne(past, 'replay')
+      this.#oneByOne(present, 'replay')
+      this.#db.prepare("INSERT INTO meta VALUES ('complete', ?)").run(at)
+      return { refused: [], repeated: [], head: this.head }
+    })
+  }
+
+  /** One trail row of the store's own. */
+  say(at: number, entry: { readonly [name: string]: string | number | null }): void {
+    this.#transaction(() => this.#writer.trail(at, null, JSON.stringify([entry])))
+  }
+
+  prune(before: number, mono: () => number): { erased: number; done: boolean } {
+    return pruneSlice(this.#db, before, mono)
+  }
+
+  /** A continuation counts only when all that it continues is in it. */
+  get isComplete(): boolean {
+    return this.#db.prepare("SELECT 1 FROM meta WHERE key = 'complete'").get() !== undefined
+  }
+
+  async backup(path: string): Promise<void> {
+    await backup(this.#db, path)
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close()
+  }
+
+  #setEpoch(epoch: number): void {
+    this.#db
+      .prepare("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+      .run(epoch)
+    this.#epoch = epoch
+  }
+
+  #batch(flat: readonly Value[], mode: Mode): Applied {
+    const repeated: [number, Repeat][] = []
+    let index = 0
+    for (let next = 0; next < flat.length; index++)
+      next = this.#writer.set(flat, next, mode, (by) => repeated.push([index, by]))
+    return { refused: [], repeated, head: this.head }
+  }
+
+  #oneByOne(flat: readonly Value[], mode: Mode): Applied {
+    const repeated: [number, Repeat][] = []
+    const refused: [number, string][] = []
+    let index = 0
+    for (let next = 0; next < flat.length; index++) {
+      const start = next
+      const { head } = this.#writer
+      this.#db.exec('SAVEPOINT one')
+      try {
+        next = this.#writer.set(flat, start, mode, (by) => repeated.push([index, by]))
+      } catch (error) {
+        if (!isOfTheSet(error)) throw error
+        this.#db.exec('ROLLBACK TO one')
+        this.#writer.head = head
+        refused.push([index, messageOf(error)])
+        next = endOf(flat, start + 4)
+      }
+      this.#db.exec('RELEASE one')
+    }
+    return { refused, repeated, head: this.head }
+  }
+
+  #transaction<T>(work: () => T): T {
+    const { head } = this.#writer
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      const owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'epoch'").get()?.['value']
+      const result = work()
+      if (owner !== this.#epoch) throw new Error(`another owner has this file: epoch ${owner}`)
+      this.#db.exec('COMMIT')
+      return result
+    } catch (error) {
+      this.#writer.head = head
+      // A transaction that found the disk full has already been rolled back by SQLite.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+/** SQLITE_CONSTRAINT (19), SQLITE_MISMATCH (20), SQLITE_TOOBIG (18), or a value that can't be bound. */
+const isOfTheSet = (error: unknown): boolean => {
+  const { errcode } = error as { errcode?: number }
+  if (typeof errcode === 'number') return [18, 19, 20].includes(errcode & 0xff)
+  return error instanceof Refused || error instanceof TypeError
+}

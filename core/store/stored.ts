@@ -1,0 +1,101 @@
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Effect } from '../command.ts'
+import type { Json } from '../fact.ts'
+import type {
+  AnsweredKey,
+  CommandRow,
+  CursorRow,
+  DeviceRow,
+  FaultRow,
+  HoldRow,
+  IncidentRow,
+  RevisionRow,
+  TrailRow,
+  UnfinishedCommand,
+} from './port.ts'
+
+/** A row of a table, with all its columns, as SQLite gives it. */
+type Raw = Record<string, SQLOutputValue>
+type Value = SQLOutputValue | undefined
+
+const json = (value: Value): Json => JSON.parse(value as string)
+const string = (value: Value) => value as string
+const number = (value: Value) => value as number
+const stringOrNull = (value: Value) => value as string | null
+const numberOrNull = (value: Value) => value as number | null
+
+export const incidentRow = (raw: Raw): IncidentRow => ({
+  id: string(raw['id']),
+  number: number(raw['number']),
+  open: raw['open'] === 1,
+  lookAt: numberOrNull(raw['look_at']),
+  openedAt: number(raw['opened_at']),
+  revision: string(raw['revision']),
+  kept: raw['kept'] === 1,
+  body: json(raw['body']),
+})
+
+export const commandRow = (raw: Raw): CommandRow & { readonly receipt: Json | null } => ({
+  id: string(raw['id']),
+  incident: stringOrNull(raw['incident']),
+  target: string(raw['target']),
+  dueAt: number(raw['due_at']),
+  expiresAt: numberOrNull(raw['expires_at']),
+  attempt: number(raw['attempt']),
+  body: json(raw['body']),
+  receipt: raw['receipt'] === null ? null : json(raw['receipt']),
+})
+
+export const unfinishedCommand = (raw: Raw): UnfinishedCommand => {
+  const { receipt: _, ...command } = commandRow(raw)
+  const inFlight = raw['in_flight'] === 1
+  const crashed = number(raw['crashed']) + (inFlight ? 1 : 0)
+  return { ...command, inFlight, crashed, effect: raw['effect'] as Effect }
+}
+
+export const holdRow = (raw: Raw): HoldRow => ({
+  id: string(raw['id']),
+  door: string(raw['door']),
+  incident: stringOrNull(raw['incident']),
+  mode: string(raw['mode']),
+  until: number(raw['until']),
+  by: string(raw['by']),
+  ended: numberOrNull(raw['ended']),
+  body: json(raw['body']),
+})
+
+export const answeredKey = (raw: Raw): AnsweredKey => ({
+  source: string(raw['source']),
+  key: string(raw['key']),
+  id: string(raw['id']),
+  incident: stringOrNull(raw['incident']),
+  answer: json(raw['answer']),
+  at: number(raw['at']),
+})
+
+export const cursorRow = (raw: Raw): CursorRow => ({
+  device: string(raw['device']),
+  value: json(raw['value']),
+})
+
+export const deviceRow = (raw: Raw): DeviceRow => ({ name: string(raw['name']), body: json(raw['body']) })
+
+export const faultRow = (raw: Raw): FaultRow => ({
+  id: string(raw['id']),
+  openedAt: number(raw['opened_at']),
+  closedAt: numberOrNull(raw['closed_at']),
+  body: json(raw['body']),
+})
+
+export const revisionRow = (raw: Raw): RevisionRow => ({
+  id: string(raw['id']),
+  config: json(raw['config']),
+})
+
+export const trailRow = (raw: Raw): TrailRow => ({
+  seq: number(raw['seq']),
+  at: number(raw['at']),
+  incidents: raw['incidents'] === null ? [] : string(raw['incidents']).split('\n'),
+  entries: raw['payload'] === null ? null : (json(raw['payload']) as readonly Json[]),
+  chain: Buffer.from(raw['chain'] as Uint8Array).toString('hex'),
+})
