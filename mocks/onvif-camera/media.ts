@@ -3,7 +3,7 @@ import type { Service } from '../onvif/start.ts'
 import { child, type Element, safe } from '../onvif/xml.ts'
 
 /** The only media profile of the camera. */
-export const profileToken = 'PROFILE_1'
+const profileToken = 'PROFILE_1'
 /** Where the pictures are. */
 export const snapshotPath = '/snapshot.jpg'
 

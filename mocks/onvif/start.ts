@@ -54,7 +54,7 @@ export interface OnvifMock extends HttpMock {
 }
 
 /** A page that is served beside the services, such as a snapshot; asking for it is an act. */
-export interface Page {
+interface Page {
   /** For the journal. */
   readonly what: string
   readonly detail: () => Received['detail']
@@ -63,7 +63,7 @@ export interface Page {
 }
 
 /** What an operation does instead of what it should: a fault, no answer, or success with nothing done. */
-export type Play = 'fails' | 'hangs' | 'sticks'
+type Play = 'fails' | 'hangs' | 'sticks'
 
 export interface Parts {
   readonly about: About
