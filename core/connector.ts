@@ -84,12 +84,12 @@ export const parseDuration = (text: string): number | null => {
 /** A duration in a config, in milliseconds once parsed. `what` is the field's sentence. */
 export const duration = (what: string, limits: { min?: string; max?: string } = {}) =>
   z
-    .string()
+    .string('write a duration: a number and a unit, such as 50ms, 30s, 15m, 8h or 30d')
     .transform((text, ctx) => {
       const ms = parseDuration(text)
       const problem =
         ms === null
-          ? `not a duration: write a number and a unit, such as 50ms, 30s, 15m, 8h or 30d`
+          ? 'not a duration: write a number and a unit, such as 50ms, 30s, 15m, 8h or 30d'
           : ms < (parseDuration(limits.min ?? '0s') ?? 0)
             ? `too short: at least ${limits.min}`
             : ms > (parseDuration(limits.max ?? '3650d') ?? 0)
@@ -133,6 +133,8 @@ export interface Connector<
   /** `import.meta.url` of the declaration. */
   readonly module: string
   readonly contract: 1
+  /** What sort of device its presses come from; default `api`. */
+  readonly source?: 'panic-panel' | 'keypad' | 'badge' | 'mobile' | 'camera-input' | 'door-reader' | 'api'
   /** zod schemas; types, checks, docs and forms come from them. Every field is described; objects are strict. */
   readonly config: z.ZodType<Config>
   readonly input?: z.ZodType<In>

@@ -1,0 +1,294 @@
+import type { Capability } from '../capability.ts'
+import { proves } from '../capability.ts'
+import type { Clock } from '../clock.ts'
+import { type Command, type Effect, failed, type Order, type Outcome, type Receipt } from '../command.ts'
+import type { Log } from '../connector.ts'
+import { messageOf } from '../error.ts'
+import type { Json } from '../fact.ts'
+import { isStateful, Lane, type LaneOwner } from './lane.ts'
+import type { Tracked } from './tracked.ts'
+
+/** Pauses between two attempts at one command, ms; the real ones are drawn from half to the whole of these. */
+const pausesMs = [250, 500, 1_000, 2_000, 5_000] as const
+/** Longest time of one attempt where a connector says nothing, ms. */
+const attemptMs = 5_000
+/** A connector that has not returned this long after its signal was aborted is left to itself, ms. */
+const graceMs = 250
+
+/** Why a command may not be sent now. */
+export interface Refusal {
+  readonly end: 'expired' | 'cancelled' | 'suppressed'
+  readonly why: string
+}
+
+/** What becomes of commands, as dispatch tells the bridge to write it down. */
+export interface Ports {
+  readonly clock: Clock
+  readonly log: Log
+  random(): number
+  /** The link that a command goes through. */
+  linkOf(command: Command): string
+  isUp(link: string): boolean
+  /** Whether a command must wait although its link is up, such as a lock before its fire input has been read. */
+  waits(tracked: Tracked): boolean
+  laneOf(command: Command): { key: string; atOnce: number }
+  attemptMs(command: Command): number | null
+  /** The capability as the connector declares it. */
+  capabilityOf(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs'>
+  /** All rules of the moment of sending: expiry, conditions, silence, fire, holds. null: it may go. */
+  refusal(command: Command): Refusal | null
+  act(link: string, capability: string, order: Order): Promise<Outcome>
+  /** Writes an attempt down; `send` is called when it is on disk, or at once where there is no disk. */
+  started(tracked: Tracked, send: () => void): void
+  retried(tracked: Tracked, dueAt: number, outcome: Outcome): void
+  settled(tracked: Tracked, receipt: Receipt): void
+}
+
+/** When, how often and how late: takes commands to their receipts. */
+export class Dispatch implements LaneOwner {
+  readonly clock: Clock
+  readonly #ports: Ports
+  readonly #lanes = new Map<string, Lane>()
+  readonly #tracked = new Map<string, Tracked>()
+  #stopping = false
+
+  constructor(ports: Ports) {
+    this.#ports = ports
+    this.clock = ports.clock
+  }
+
+  /** Commands that have no receipt yet. */
+  get size(): number {
+    return this.#tracked.size
+  }
+
+  has(id: string): boolean {
+    return this.#tracked.has(id)
+  }
+
+  /** A command that has no receipt yet. */
+  command(id: string): Command | undefined {
+    return this.#tracked.get(id)?.command
+  }
+
+  unfinished(): Iterable<Tracked> {
+    return this.#tracked.values()
+  }
+
+  /** Whether an attempt could start at once as far as is known, so that it may be recorded with the command. */
+  isReady(command: Command): boolean {
+    return this.#ports.isUp(this.#ports.linkOf(command)) && !this.#lane(command).breaker.isOpen
+  }
+
+  /** Takes commands that are on disk, or in memory while there is no disk. */
+  add(all: readonly Tracked[]): void {
+    const lanes = new Set<Lane>()
+    for (const tracked of all) {
+      if (this.#tracked.has(tracked.command.id)) continue
+      this.#tracked.set(tracked.command.id, tracked)
+      const lane = this.#lane(tracked.command)
+      if (isStateful(tracked)) this.#supersede(tracked, lane)
+      lane.add(tracked)
+      lanes.add(lane)
+    }
+    for (const lane of lanes) lane.pump()
+  }
+
+  /** Ends a command unless it is in flight or over; says what earlier attempts may have done, null when it did not end. */
+  cancel(id: string, why: string): Effect | null {
+    const tracked = this.#tracked.get(id)
+    if (!tracked || tracked.state === 'in-flight' || tracked.state === 'settled') return null
+    this.#lane(tracked.command).remove(tracked)
+    this.#settle(tracked, { end: 'cancelled', why })
+    return tracked.effect
+  }
+
+  /** An attempt whose end was unknown turns out to have worked: settles the command if it waits for another try. */
+  confirm(id: string, result: Json): void {
+    const tracked = this.#tracked.get(id)
+    if (tracked?.state !== 'waiting' || tracked.effect !== 'possible') return
+    this.#lane(tracked.command).remove(tracked)
+    this.#settle(tracked, { end: 'done', why: '' }, { ok: true, proof: 'confirmed', result })
+  }
+
+  /** A link is up: what waited for it goes at once. */
+  linkUp(link: string): void {
+    const lanes = new Set<Lane>()
+    for (const { command, state } of this.#tracked.values())
+      if (state === 'waiting' && this.#ports.linkOf(command) === link) lanes.add(this.#lane(command))
+    for (const lane of lanes) lane.kick()
+  }
+
+  /** Something changed that refusals depend on (acknowledged, fire): looks at everything that waits. */
+  review(): void {
+    for (const lane of this.#lanes.values()) lane.pump()
+  }
+
+  /** Starts nothing more; what is in flight is aborted. */
+  stop(): void {
+    this.#stopping = true
+    for (const lane of this.#lanes.values()) lane.stop()
+    for (const { abort } of this.#tracked.values()) abort?.abort()
+  }
+
+  isUp(tracked: Tracked): boolean {
+    return (
+      !this.#stopping && this.#ports.isUp(this.#ports.linkOf(tracked.command)) && !this.#ports.waits(tracked)
+    )
+  }
+
+  drop(tracked: Tracked): boolean {
+    if (this.#stopping) return false
+    if (tracked.state === 'settled') return true
+    const refusal = this.#ports.refusal(tracked.command)
+    if (refusal) this.#settle(tracked, refusal)
+    return refusal !== null
+  }
+
+  /** Called in the turn in which a lane has a place; the first attempt is recorded already, later ones are now. */
+  start(lane: Lane, tracked: Tracked): void {
+    if (tracked.recorded) {
+      tracked.recorded = false
+      this.#send(lane, tracked)
+      return
+    }
+    tracked.state = 'starting'
+    tracked.attempt++
+    this.#ports.started(tracked, () => this.#send(lane, tracked))
+  }
+
+  /** Re-check and start of the send are one synchronous turn. */
+  #send(lane: Lane, tracked: Tracked): void {
+    const refusal = tracked.state === 'settled' ? null : this.#ports.refusal(tracked.command)
+    if (tracked.state === 'settled' || refusal || this.#stopping) {
+      lane.ended(tracked)
+      if (refusal) this.#settle(tracked, refusal)
+      if (!this.#stopping) lane.pump()
+      return
+    }
+    tracked.state = 'in-flight'
+    tracked.sends++
+    void this.#attempt(tracked).then((outcome) => this.#ended(lane, tracked, outcome))
+  }
+
+  async #attempt(tracked: Tracked): Promise<Outcome> {
+    const { clock, act, linkOf } = this.#ports
+    const { command } = tracked
+    const ms = this.#ports.attemptMs(command) ?? attemptMs
+    const abort = new AbortController()
+    tracked.abort = abort
+    let stuck = clock.after(ms, () => {
+      abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
+      stuck = clock.after(graceMs, () =>
+        giveUp(failed('TIMEOUT', `${command.target}: no answer within ${ms} ms`, { effect: 'possible' })),
+      )
+    })
+    let giveUp: (outcome: Outcome) => void = () => {}
+    const late = new Promise<Outcome>((resolve) => {
+      giveUp = resolve
+    })
+    const outcome = await Promise.race([
+      act(linkOf(command), command.capability, tracked.order(abort.signal)),
+      late,
+    ])
+    stuck.cancel()
+    tracked.abort = null
+    return this.#judged(command, outcome)
+  }
+
+  /** Less proof than the capability demands is a failure. */
+  #judged(command: Command, outcome: Outcome): Outcome {
+    if (!outcome.ok) return outcome
+    const needed = this.#ports.capabilityOf(command).proof
+    if (proves(outcome.proof, needed)) return outcome
+    return failed('UNCONFIRMED', `NOT confirmed: ${command.target} only ${outcome.proof} the command`, {
+      effect: 'possible',
+    })
+  }
+
+  #ended(lane: Lane, tracked: Tracked, outcome: Outcome): void {
+    const closed = lane.breaker.ended(outcome)
+    lane.ended(tracked)
+    if (this.#stopping) return
+    if (outcome.ok) this.#settle(tracked, { end: 'done', why: '' }, outcome)
+    else this.#failed(lane, tracked, outcome)
+    if (closed) lane.hurry()
+    lane.pump()
+  }
+
+  #failed(lane: Lane, tracked: Tracked, outcome: Outcome & { ok: false }): void {
+    const { failure, effect } = outcome
+    tracked.lastFailure = failure
+    if (effect === 'possible') tracked.effect = 'possible'
+    tracked.state = 'waiting'
+    // A release never ends but by success: the door stays ours to give back.
+    const forever = this.#ports.capabilityOf(tracked.command).expiresAfterMs === null
+    const end: Refusal | { end: 'failed'; why: string } | null =
+      failure.retry === 'never' && !forever
+        ? { end: 'failed', why: `${failure.code}: ${failure.message}` }
+        : this.#ports.refusal(tracked.command)
+    if (end) {
+      this.#settle(tracked, end)
+      return
+    }
+    const step = pausesMs[Math.min(tracked.sends - 1, pausesMs.length - 1)] as number
+    const pause =
+      typeof failure.retry === 'object'
+        ? Math.min(failure.retry.afterMs, 60_000)
+        : step * (0.5 + this.#ports.random() / 2)
+    tracked.notBefore = this.clock.mono() + pause
+    this.#ports.retried(tracked, this.clock.now() + Math.round(pause), outcome)
+    lane.add(tracked)
+  }
+
+  /** A newer setting of the same target takes the place of an older one that still waits; of a release never. */
+  #supersede(newer: Tracked, lane: Lane): void {
+    const { target, capability } = newer.command
+    for (const older of lane.waiting)
+      if (
+        older.command.target === target &&
+        family(older.command.capability) === family(capability) &&
+        older.command.capability !== 'door.release' &&
+        older.state !== 'settled'
+      ) {
+        lane.remove(older)
+        this.#settle(older, { end: 'cancelled', why: `superseded by ${newer.command.id}` })
+      }
+  }
+
+  #settle(tracked: Tracked, { end, why }: { end: Receipt['end']; why: string }, outcome?: Outcome): void {
+    tracked.state = 'settled'
+    this.#tracked.delete(tracked.command.id)
+    const last = tracked.lastFailure
+    const receipt: Receipt = {
+      command: tracked.command.id,
+      end,
+      why:
+        last && end !== 'done' && end !== 'failed'
+          ? `${why}; last attempt: ${last.code}: ${last.message}`
+          : why,
+      proof: outcome?.ok ? outcome.proof : null,
+      effect: end === 'done' ? 'had' : (tracked.effect satisfies Effect),
+      attempts: tracked.sends,
+      at: this.clock.now(),
+      result: outcome?.ok ? outcome.result : null,
+    }
+    try {
+      this.#ports.settled(tracked, receipt)
+    } catch (error) {
+      this.#ports.log.error(
+        { command: tracked.command.id, error: messageOf(error) },
+        'a receipt could not be taken',
+      )
+    }
+  }
+
+  #lane(command: Command): Lane {
+    const { key, atOnce } = this.#ports.laneOf(command)
+    const lane = this.#lanes.get(key) ?? new Lane(this, atOnce)
+    this.#lanes.set(key, lane)
+    return lane
+  }
+}
+
+const family = (capability: string): string => capability.split('.', 1)[0] as string

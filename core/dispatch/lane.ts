@@ -1,0 +1,124 @@
+import { type Priority, priorities } from '../capability.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { Breaker } from './breaker.ts'
+import type { Tracked } from './tracked.ts'
+
+/** What a lane asks of dispatch. */
+export interface LaneOwner {
+  readonly clock: Clock
+  /** Whether the way to the target is there at all. */
+  isUp(tracked: Tracked): boolean
+  /** Ends a command that may not be sent any more; true when it did. */
+  drop(tracked: Tracked): boolean
+  /** Starts an attempt; dispatch calls `ended` when it is over. */
+  start(lane: Lane, tracked: Tracked): void
+}
+
+const rank = (priority: Priority): number => priorities.indexOf(priority)
+
+/** Looks at what waits at least this often, ms: expiry by the wall clock has no timer of its own. */
+const lookMs = 1_000
+
+/** What can hang together: commands that share a way out, with its own concurrency and breaker. */
+export class Lane {
+  readonly breaker = new Breaker()
+  readonly #owner: LaneOwner
+  readonly #atOnce: number
+  readonly #waiting: Tracked[][] = priorities.map(() => [])
+  /** Targets whose state is being set: one in flight, in order. */
+  readonly #busy = new Set<string>()
+  #inFlight = 0
+  #timer: Timer | null = null
+
+  constructor(owner: LaneOwner, atOnce: number) {
+    this.#owner = owner
+    this.#atOnce = atOnce
+  }
+
+  get waiting(): readonly Tracked[] {
+    return this.#waiting.flat()
+  }
+
+  add(tracked: Tracked): void {
+    this.#waiting[rank(tracked.command.priority)]!.push(tracked)
+  }
+
+  remove(tracked: Tracked): void {
+    const queue = this.#waiting[rank(tracked.command.priority)]!
+    const index = queue.indexOf(tracked)
+    if (index >= 0) queue.splice(index, 1)
+  }
+
+  /** Starts what may start, most urgent first; looks again when something can have changed. */
+  pump(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    const { clock } = this.#owner
+    let nextAt = Number.POSITIVE_INFINITY
+    let left = false
+    for (const queue of this.#waiting)
+      for (let index = 0; index < queue.length; ) {
+        const tracked = queue[index] as Tracked
+        if (this.#owner.drop(tracked)) {
+          // Dropping may have taken others out of the queue too.
+          if (queue[index] === tracked) queue.splice(index, 1)
+          continue
+        }
+        left = true
+        const at = this.#startsAt(tracked)
+        if (at <= clock.mono()) {
+          queue.splice(index, 1)
+          this.#start(tracked)
+          continue
+        }
+        nextAt = Math.min(nextAt, at)
+        if (this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
+        index++
+      }
+    if (!left) return
+    const inMs = Math.min(Math.max(1, nextAt - clock.mono()), lookMs)
+    this.#timer = clock.after(inMs, () => this.pump())
+  }
+
+  /** An attempt is over. */
+  ended(tracked: Tracked): void {
+    this.#inFlight--
+    if (isStateful(tracked)) this.#busy.delete(tracked.command.target)
+  }
+
+  /** The way is back: nothing waits for its own pause any more. */
+  kick(): void {
+    this.breaker.reset()
+    this.hurry()
+    this.pump()
+  }
+
+  hurry(): void {
+    for (const queue of this.#waiting) for (const tracked of queue) tracked.notBefore = 0
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  /** When a command may start, on the monotonic clock; infinity while it waits for another to end. */
+  #startsAt(tracked: Tracked): number {
+    if (this.#inFlight >= (this.breaker.isOpen ? 1 : this.#atOnce)) return Number.POSITIVE_INFINITY
+    if (isStateful(tracked) && this.#busy.has(tracked.command.target)) return Number.POSITIVE_INFINITY
+    if (!this.#owner.isUp(tracked)) return Number.POSITIVE_INFINITY
+    // A probe goes with the most urgent command, whatever pause that one had.
+    return this.breaker.isOpen ? this.breaker.nextAt() : tracked.notBefore
+  }
+
+  #start(tracked: Tracked): void {
+    this.#inFlight++
+    if (isStateful(tracked)) this.#busy.add(tracked.command.target)
+    this.breaker.started(this.#owner.clock.mono())
+    this.#owner.start(this, tracked)
+  }
+}
+
+/** Acts that set the state of their target. */
+export const isStateful = ({ command }: Tracked): boolean => setsState.has(command.capability)
+
+const setsState = new Set(['camera.preset', 'relay.set', 'door.secure', 'door.lockdown', 'door.release'])

@@ -1,0 +1,40 @@
+import type { Event } from '../intake/event.ts'
+import { staleLocationMs } from '../intake/intake.ts'
+import type { Incident } from './incident.ts'
+
+/** Only these are exact enough to say that two presses are one matter (safety.md). */
+const joinable = new Set(['room', 'bed', 'zone'])
+
+/**
+ * Whether a press belongs to an open incident: same kind, both drill or both real, within the window, and the same
+ * device, person or exactly known place. Two persons of whom only the unit is known never join.
+ */
+export const joins = (incident: Incident, event: Event, windowMs: number): boolean => {
+  if (incident.resolved || incident.drill !== event.drill || incident.kind !== event.kind) return false
+  if (event.receivedAt - incident.lastPressAt > windowMs) return false
+  if (event.person !== null && incident.persons.includes(event.person)) return true
+  const { device, words } = event.source
+  if (device === null ? incident.unknown.includes(words) : incident.devices.includes(device)) return true
+  return samePlace(incident, event)
+}
+
+const samePlace = (incident: Incident, event: Event): boolean => {
+  const known = incident.location
+  const seen = event.location
+  return (
+    seen.place !== null &&
+    seen.place === known.place &&
+    joinable.has(seen.precision ?? '') &&
+    joinable.has(known.precision ?? '') &&
+    event.receivedAt - seen.at <= staleLocationMs &&
+    incident.lastPressAt - known.at <= staleLocationMs
+  )
+}
+
+/** The youngest open incident that the press belongs to. */
+export const join = (open: Iterable<Incident>, event: Event, windowMs: number): Incident | null => {
+  let found: Incident | null = null
+  for (const incident of open)
+    if (joins(incident, event, windowMs) && (!found || incident.openedAt > found.openedAt)) found = incident
+  return found
+}

@@ -1,0 +1,66 @@
+import type { Incident } from '../incident/incident.ts'
+import type { Location } from '../intake/event.ts'
+import { pathName, shortName } from '../site/places.ts'
+import type { Site } from '../site/site.ts'
+import type { Message, Whereabouts } from './message.ts'
+
+/** Says an incident to people; what changes between two messages is `about`, when it was due and where. */
+export const compose = (
+  site: Site,
+  incident: Incident,
+  about: Message['about'],
+  dueAt: number,
+  location: Location = incident.location,
+): Message => ({
+  incident: incident.id,
+  site: site.name,
+  timezone: site.timezone,
+  number: incident.number,
+  about,
+  kind: incident.kind,
+  drill: incident.drill,
+  silent: incident.silent,
+  where: tell(site, location),
+  who: incident.rounds.at(-1)?.person ?? null,
+  source: incident.unknown.at(-1) ?? null,
+  receivedAt: incident.openedAt,
+  dueAt,
+  acknowledgedBy: (incident.onScene ?? incident.onTheWay ?? incident.acknowledged)?.by ?? null,
+  notes: notes(incident),
+})
+
+const tell = (site: Site, location: Location): Whereabouts => {
+  const place = location.place === null ? undefined : site.places.get(location.place)
+  if (!place)
+    return {
+      place: null,
+      name: 'place unknown',
+      short: 'PLACE UNKNOWN',
+      precision: null,
+      from: 'unknown',
+      at: location.at,
+    }
+  const orElse = (location.orElse ?? []).flatMap((path) => {
+    const other = site.places.get(path)
+    return other ? [pathName(other)] : []
+  })
+  return {
+    place: place.path,
+    name: pathName(place),
+    short: shortName(place),
+    precision: location.precision,
+    from: location.from,
+    at: location.at,
+    ...(location.confidence === undefined ? {} : { confidence: location.confidence }),
+    ...(orElse.length > 0 ? { orElse } : {}),
+    ...(place.address === null ? {} : { address: place.address }),
+  }
+}
+
+/** What the kind demands of responders (safety.md, "Kinds differ in the answer"), then what else is known. */
+const notes = (incident: Incident): string[] => [
+  ...(incident.kind === 'weapon' ? ['WEAPON: do not enter unarmed'] : []),
+  ...(incident.kind === 'hold-up' ? ['HOLD-UP: do not enter, let the robber leave'] : []),
+  ...(incident.presses > 1 ? [`${incident.presses} presses`] : []),
+  ...(incident.takenBack !== null ? ['taken back by the caller, coerced?'] : []),
+]

@@ -1,0 +1,44 @@
+import type { Clock } from '../clock.ts'
+
+/** Something wrong with a device, a link or a path. */
+export interface Fault {
+  /** What is wrong with what: `link-down:cameras`. One is open at a time. */
+  readonly id: string
+  readonly what: string
+  readonly openedAt: number
+  readonly closedAt: number | null
+}
+
+/** Open faults: each opens once and closes once. */
+export class Faults {
+  readonly #clock: Clock
+  readonly #turned: (fault: Fault) => void
+  readonly #open = new Map<string, Fault>()
+
+  constructor(clock: Clock, turned: (fault: Fault) => void) {
+    this.#clock = clock
+    this.#turned = turned
+  }
+
+  restore(faults: readonly Fault[]): void {
+    for (const fault of faults) this.#open.set(fault.id, fault)
+  }
+
+  /** Opens a fault, or closes it where `what` is null. Saying the same again changes nothing. */
+  set(id: string, what: string | null): void {
+    const open = this.#open.get(id)
+    const now = this.#clock.now()
+    if (what === null && open) {
+      this.#open.delete(id)
+      this.#turned({ ...open, closedAt: now })
+    } else if (what !== null && !open) {
+      const fault = { id, what: what.slice(0, 500), openedAt: now, closedAt: null }
+      this.#open.set(id, fault)
+      this.#turned(fault)
+    }
+  }
+
+  open(): Fault[] {
+    return [...this.#open.values()]
+  }
+}

@@ -1,0 +1,148 @@
+import { every, type Timer } from '../clock.ts'
+import type { Log } from '../connector.ts'
+import type { Due } from '../dispatch/due.ts'
+import type { Machine } from '../machine.ts'
+import type { LinkHealth } from '../runner/inline.ts'
+import type { Health } from '../store/port.ts'
+
+/** How often everything is looked at, ms. */
+const lookMs = 1_000
+/** A step this late is a fault, ms. */
+const lateMs = 2_000
+/** A look this late had no event loop, ms. */
+const lagMs = 500
+/** A wall clock that moved this far against ours has been stepped, ms (mechanics, "Clock"). */
+const stepMs = 1_000
+/** Lockable doors are read this often, and this often while one is held, ms. */
+const doorEveryMs = 10_000
+const heldDoorEveryMs = 5_000
+/** Resolved incidents are pruned this often, for this long, ms. */
+const pruneEveryMs = 60_000
+const pruneBudgetMs = 20
+
+/** The watchdog: due steps, the age of data, doors, clock, event loop and store. */
+export class Watch {
+  readonly #machine: Machine
+  readonly #due: Due
+  readonly #log: Log
+  readonly #doorReadAt = new Map<string, number>()
+  #timer: Timer | null = null
+  #lookedAt = 0
+  #wallOffset: number
+  #prunedAt: number
+  #worstLagMs = 0
+
+  constructor(machine: Machine, due: Due, log: Log) {
+    this.#machine = machine
+    this.#due = due
+    this.#log = log
+    this.#wallOffset = machine.clock.wall() - machine.clock.now()
+    this.#prunedAt = machine.clock.mono()
+  }
+
+  /** The longest the event loop has been away since this was asked last, ms, as far as a look a second can tell. */
+  takeLagMs(): number {
+    const lag = this.#worstLagMs
+    this.#worstLagMs = 0
+    return lag
+  }
+
+  start(): void {
+    this.#lookedAt = this.#machine.clock.mono()
+    this.#timer = every(this.#machine.clock, lookMs, () => this.#look())
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  linkTurned(link: LinkHealth): void {
+    const { faults, dispatch, site } = this.#machine
+    faults.set(`link-down:${link.name}`, link.up ? null : `${link.name} is not connected: ${link.why}`)
+    if (!link.up) return
+    dispatch.linkUp(link.name)
+    for (const device of site.devices.values())
+      if (device.link === link.name && device.door?.lockable) this.#readDoor(device.name)
+  }
+
+  storeTurned(health: Health): void {
+    const { faults } = this.#machine
+    faults.set('store', health.recording ? null : `NOT RECORDING: ${health.why ?? 'unknown reason'}`)
+    faults.set('ballast', health.ballastGone ? 'the disk was full: the reserve has been used' : null)
+  }
+
+  #look(): void {
+    const { clock, faults, doors, dispatch } = this.#machine
+    const lag = clock.mono() - this.#lookedAt - lookMs
+    this.#lookedAt = clock.mono()
+    this.#worstLagMs = Math.max(this.#worstLagMs, lag)
+    if (lag > lagMs) this.#log.warn({ lagMs: Math.round(lag) }, 'the event loop was away')
+    faults.set(
+      'late-steps',
+      this.#due.latenessMs() > lateMs ? `steps are ${this.#due.latenessMs()} ms late` : null,
+    )
+    this.#due.sweep()
+    this.#clockStep()
+    doors.review()
+    dispatch.review()
+    this.#ages()
+    this.#doors()
+    this.#cursors()
+    this.#prune()
+    void this.#machine.refill().catch(() => {})
+  }
+
+  #clockStep(): void {
+    const { clock, faults } = this.#machine
+    const offset = clock.wall() - clock.now()
+    const stepped = offset - this.#wallOffset
+    if (Math.abs(stepped) <= stepMs) return
+    this.#wallOffset = offset
+    const what = `the machine's clock was stepped by ${Math.round(stepped / 1_000)} s`
+    faults.set('clock-step', what)
+    faults.set('clock-step', null)
+  }
+
+  /** Health is the age of data, not the state of a socket. */
+  #ages(): void {
+    const { clock, faults, runner } = this.#machine
+    for (const { name, up, heardAt, staleAfterMs } of runner.health()) {
+      const age = staleAfterMs === null || heardAt === null || !up ? 0 : clock.now() - heardAt
+      const isStale = staleAfterMs !== null && age > staleAfterMs
+      faults.set(`stale:${name}`, isStale ? `${name}: no data for ${Math.round(age / 1_000)} s` : null)
+    }
+  }
+
+  #doors(): void {
+    const { clock, site, doors } = this.#machine
+    for (const device of site.devices.values()) {
+      if (!device.door?.lockable) continue
+      const held = doors.view(device.name).holds.length > 0
+      const readAt = this.#doorReadAt.get(device.name) ?? Number.NEGATIVE_INFINITY
+      if (clock.mono() - readAt >= (held ? heldDoorEveryMs : doorEveryMs)) this.#readDoor(device.name)
+    }
+  }
+
+  #readDoor(name: string): void {
+    const device = this.#machine.site.devices.get(name)
+    if (!device) return
+    this.#doorReadAt.set(name, this.#machine.clock.mono())
+    this.#machine.readDoor(device)
+  }
+
+  #cursors(): void {
+    const { clock, store, memory } = this.#machine
+    const cursors = memory.takeUnsaved()
+    if (cursors.length > 0)
+      void store.commit({ at: clock.now(), waits: false, cursors, trail: { incident: null, entries: [] } })
+  }
+
+  #prune(): void {
+    const { clock, store, site } = this.#machine
+    if (clock.mono() - this.#prunedAt < pruneEveryMs) return
+    this.#prunedAt = clock.mono()
+    void store.prune(clock.now() - site.incidents.retain, pruneBudgetMs).catch((error: unknown) => {
+      this.#log.warn({ error: String(error) }, 'pruning failed')
+    })
+  }
+}

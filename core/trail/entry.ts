@@ -1,0 +1,89 @@
+import type { Effect, Receipt } from '../command.ts'
+import type { Kind } from '../fact.ts'
+
+/** What the trail says happened. `incident` ties an entry to its incidents' timelines. */
+export type Entry =
+  | {
+      readonly what: 'press'
+      readonly incident: string | null
+      readonly event: string
+      readonly device: string | null
+      readonly words: string
+      readonly kind: Kind
+      readonly phase: 'active' | 'restored'
+      readonly place: string | null
+      readonly precision: string | null
+      readonly drill: boolean
+      readonly simulated: boolean
+    }
+  | {
+      readonly what: 'opened'
+      readonly incident: string
+      readonly number: number
+      readonly plan: string
+      readonly silent: boolean
+    }
+  | {
+      readonly what: 'change'
+      readonly incident: string
+      readonly is: string
+      readonly by: string
+      readonly note?: string
+    }
+  | {
+      readonly what: 'command'
+      readonly incident: string | null
+      readonly command: string
+      readonly target: string
+      readonly capability: string
+    }
+  | {
+      readonly what: 'retry'
+      readonly incident: string | null
+      readonly command: string
+      readonly attempt: number
+      readonly code: string
+      readonly why: string
+      readonly effect: Effect
+    }
+  | ({
+      readonly what: 'receipt'
+      readonly incident: string | null
+      readonly target: string
+      readonly capability: string
+    } & Omit<Receipt, 'result'>)
+  | {
+      readonly what: 'hold'
+      readonly incident: string
+      readonly hold: string
+      readonly door: string
+      readonly mode: string
+      readonly until: number
+      readonly confirmed: boolean
+      readonly ended: string | null
+    }
+  | {
+      readonly what: 'fault'
+      readonly incident: null
+      readonly fault: string
+      readonly words: string
+      readonly open: boolean
+    }
+  | {
+      readonly what: 'summary'
+      readonly incident: string | null
+      readonly words: string
+      readonly count: number
+    }
+  | {
+      readonly what: 'answer'
+      readonly incident: string | null
+      readonly command: string
+      readonly answer: string
+      readonly by: string
+    }
+  | { readonly what: 'start'; readonly incident: null; readonly revision: string; readonly epoch: number }
+  | { readonly what: 'clock'; readonly incident: null; readonly steppedMs: number }
+
+/** An entry with the time of its change set, as watchers get it. */
+export type Told = Entry & { readonly at: number }
