@@ -134,8 +134,8 @@ const partition = (site: Site): Map<string, Part> => {
   }
   for (const device of site.devices.values()) {
     const on = part(device.link, device.connector)
-    if (device.input !== undefined) on.inputs.set(device.name, device.input)
-    if (device.output !== undefined) on.outputs.set(device.name, device.output)
+    if (device.input !== null) on.inputs.set(device.name, device.input)
+    if (device.output !== null) on.outputs.set(device.name, device.output)
   }
   for (const responder of site.responders.values())
     for (const path of responder.paths) part(path.link, path.connector).outputs.set(path.name, path.address)
