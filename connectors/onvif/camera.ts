@@ -71,7 +71,7 @@ export class Cameras {
 
   async snapshot({ address, signal }: Order<Output, unknown>): Promise<Outcome> {
     try {
-      const bytes = await this.picture(address.profile, signal)
+      const bytes = await this.#fetch(address.profile, signal)
       const capturedAt = this.#ctx.clock.now()
       const about = { mediaType: 'image/jpeg', capturedAt }
       const evidence = address.keep === true ? { evidence: await this.#ctx.keep(bytes, about) } : {}
@@ -82,7 +82,7 @@ export class Cameras {
   }
 
   /** One picture, proven to be a JPEG. */
-  async picture(profile: string | undefined, signal: AbortSignal): Promise<Buffer> {
+  async #fetch(profile: string | undefined, signal: AbortSignal): Promise<Buffer> {
     const view = await this.#view(profile, signal)
     try {
       view.picture ??= await this.#pictureOf(view, signal)

@@ -129,7 +129,7 @@ export class Device {
 
   #token(): string {
     const { clock, login } = this.#options
-    return usernameToken(login, randomBytes(16), new Date(clock.now() + this.offsetMs))
+    return usernameToken(login, randomBytes(16), new Date(clock.now() + this.offsetMs).toISOString())
   }
 
   #addressOf(service: Service): URL {

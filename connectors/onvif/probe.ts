@@ -61,12 +61,11 @@ const probes: Record<
   },
   camera: async ({ cameras }, { profile }, signal) => {
     const view = await cameras.look(profile, signal)
-    const picture = await cameras.picture(profile, signal)
     return {
       profile: view.profile,
       turns: view.presets !== null,
       presets: (view.presets ?? []).slice(0, 200).map(({ token, name }) => ({ token, name })),
-      pictureBytes: picture.length,
+      pictures: view.picture !== null,
     }
   },
 }

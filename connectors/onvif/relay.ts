@@ -93,7 +93,7 @@ export class Relays {
     }
   }
 
-  /** `Initialized` tells the state at the subscription, `Changed` each new one: the last one heard counts. */
+  /** The last state heard counts, and any change to what was asked: a pulse may be over before we hear of it. */
   async #readBack(watched: Subscription, relay: string, on: boolean, signal: AbortSignal): Promise<Outcome> {
     const end = this.#clock.mono() + readBackMs
     let seen = 'nothing'
@@ -101,11 +101,13 @@ export class Relays {
       const left = end - this.#clock.mono()
       if (left <= 0 || signal.aborted) break
       try {
-        const states = (await watched.pull(left, signal))
-          .map((notice) => relayStateIn(notice, relay))
-          .filter((state) => state !== null)
-        const last = states.at(-1)
-        if (last === on) return done('confirmed', { on })
+        const heard = (await watched.pull(left, signal)).flatMap((notice) => {
+          const state = relayStateIn(notice, relay)
+          return state === null ? [] : [{ state, changed: notice.operation === 'Changed' }]
+        })
+        const last = heard.at(-1)?.state
+        if (last === on || heard.some(({ state, changed }) => changed && state === on))
+          return done('confirmed', { on })
         if (last !== undefined) seen = last ? 'active' : 'inactive'
       } catch (error) {
         if (!(error instanceof OnvifError) || error.code !== 'TIMEOUT')

@@ -11,16 +11,15 @@ const utility = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecur
 const profile = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0'
 const message = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0'
 
-/** UsernameToken with digest: Base64(SHA-1(nonce + created + password)) (UsernameToken Profile 1.0, 3.1). `created` is in the device's time. */
-export const usernameToken = ({ username, password }: Login, nonce: Uint8Array, created: Date): string => {
-  const at = created.toISOString()
-  const digest = createHash('sha1').update(nonce).update(at).update(password, 'utf8').digest('base64')
+/** UsernameToken with digest: Base64(SHA-1(nonce + created + password)) (UsernameToken Profile 1.0, 3.1). `created` is an xs:dateTime in the device's time. */
+export const usernameToken = ({ username, password }: Login, nonce: Uint8Array, created: string): string => {
+  const digest = createHash('sha1').update(nonce).update(created).update(password, 'utf8').digest('base64')
   return (
     `<w:Security xmlns:w="${secext}" s:mustUnderstand="1"><w:UsernameToken>` +
     `<w:Username>${escapeXml(username)}</w:Username>` +
     `<w:Password Type="${profile}#PasswordDigest">${digest}</w:Password>` +
     `<w:Nonce EncodingType="${message}#Base64Binary">${Buffer.from(nonce).toString('base64')}</w:Nonce>` +
-    `<u:Created xmlns:u="${utility}">${at}</u:Created></w:UsernameToken></w:Security>`
+    `<u:Created xmlns:u="${utility}">${created}</u:Created></w:UsernameToken></w:Security>`
   )
 }
 
