@@ -79,7 +79,7 @@ const tooDeep = (value: unknown, left: number): boolean => {
 
 /** Our own JSON: one press or a list. */
 export const fromPress = (payload: Json): unknown => {
-  if (Array.isArray(payload) && payload.length === 0) throw bad('an empty list: no press in it')
+  if (payload === null || (Array.isArray(payload) && payload.length === 0)) throw bad('no press in it')
   return payload
 }
 
@@ -95,7 +95,7 @@ const Envelope = z.object({
 /** CloudEvents 1.0 in structured or batched mode; binary mode isn't taken, since its headers are not signed. */
 export const fromCloudEvents = (payload: Json): unknown => {
   const list = Array.isArray(payload) ? payload : [payload]
-  if (list.length === 0) throw bad('an empty list: no press in it')
+  if (list.length === 0) throw bad('no press in it')
   return list.map((each) => {
     const event = Envelope.safeParse(each)
     if (!event.success)
