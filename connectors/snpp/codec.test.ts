@@ -25,6 +25,8 @@ describe('replies', () => {
 
   test.each([
     ['no code', 'hello\r\n'],
+    ['noise without an end of line', Buffer.from([0x93, 0x41, 0x07])],
+    ['a greeting of something else', 'SSH-2.0'],
     ['two digits', '25 ok\r\n'],
     ['an answer that changes its code', '250-a\r\n550 b\r\n'],
     ['a line without end', 'x'.repeat(lineMax)],

@@ -27,7 +27,11 @@ export class ReplyReader {
       const end = this.#rest.indexOf('\n')
       if (end >= lineMax || (end < 0 && this.#rest.length >= lineMax))
         throw new NoReply(`a line of more than ${lineMax} bytes`)
-      if (end < 0) return replies
+      if (end < 0) {
+        // Noise may never hold a line's end: what can't begin a reply is told at once, not after the timeout.
+        if (!/^(\d{0,3}$|\d{3}[ \r-])/.test(this.#rest)) throw new NoReply(quoted(this.#rest))
+        return replies
+      }
       const line = this.#rest.slice(0, end).replace(/\r$/, '')
       this.#rest = this.#rest.slice(end + 1)
       const reply = this.#line(line)
@@ -38,7 +42,7 @@ export class ReplyReader {
   /** `250 text` ends an answer, `250-text` goes on with the same code. */
   #line(line: string): Reply | null {
     const match = /^(\d{3})(?:([ -])(.*))?$/.exec(line)
-    if (!match) throw new NoReply(`"${printable(line).slice(0, 60)}"`)
+    if (!match) throw new NoReply(quoted(line))
     const [, code = '', more, text = ''] = match
     const first = this.#lines[0]
     if (first !== undefined && first !== code) throw new NoReply(`an answer ${first} that goes on as ${code}`)
@@ -51,6 +55,8 @@ export class ReplyReader {
     return reply
   }
 }
+
+const quoted = (line: string): string => `"${printable(line).slice(0, 60)}"`
 
 const printable = (text: string): string => text.replace(/[^ -~]/g, '?')
 

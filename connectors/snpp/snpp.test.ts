@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Order, Outcome } from '../../core/command.ts'
+import { startSnppPager } from '../../mocks/snpp-pager/index.ts'
 import { testContext } from '../../test/context.ts'
 import snpp, { type Pager } from './index.ts'
 
@@ -8,7 +9,9 @@ type Answer = string | null | ((socket: Socket) => void)
 type Answers = Partial<Record<string, Answer>>
 
 const servers: Server[] = []
-afterEach(() => {
+const pagers: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const pager of pagers.splice(0)) await pager.close()
   for (const server of servers.splice(0)) server.close()
 })
 
@@ -237,5 +240,78 @@ describe('opening and probing', () => {
     expect(await link.probe?.({ id: '2' }, signal)).toMatchObject({ pager: '2' })
     expect(server.heard).toContain('RESE')
     expect(server.heard.filter((line) => /^(SEND|MESS)/.test(line))).toEqual([])
+  })
+})
+
+describe('with a paging gateway', () => {
+  const gatewayWith = async (more: Partial<Parameters<typeof startSnppPager>[0]> = {}) => {
+    const pager = await startSnppPager({ pagers: ['5550100'], ...more })
+    pagers.push(pager)
+    return pager
+  }
+
+  test('a page arrives as it was said, with its options', async () => {
+    const pager = await gatewayWith({ login: { id: 'bridge', password: 'pa55word' } })
+    const login = { id: 'bridge', password: { env: 'X' } }
+    const { link } = await start(pager.port, { login, level: 0, alert: true, caller: 'BRIDGE' })
+    const outcome = await link.acts['page.send'](order())
+    expect(outcome).toMatchObject({ ok: true, proof: 'answered' })
+    const { detail } = await pager.journal.expect('page', ({ id }) => id === '5550100')
+    expect(detail).toMatchObject({
+      level: 0,
+      alert: true,
+      callerId: 'BRIDGE',
+      text: (outcome as any).result.text,
+    })
+    pager.journal.verify()
+  })
+
+  test('a gateway of level 1 is enough', async () => {
+    const pager = await gatewayWith({ level2: false })
+    const { link } = await start(pager.port, { level: 0, alert: true, caller: 'BRIDGE' })
+    expect(failure(await link.acts['page.send'](order()))).toBe('done')
+    await pager.journal.expect('page')
+  })
+
+  test('busy, gone, hanging and wrong gateways have their outcomes, and the next page goes again', async () => {
+    const pager = await gatewayWith()
+    const { link } = await start(pager.port)
+    const ended = async () => failure(await link.acts['page.send'](order()))
+    expect(failure(await link.acts['page.send'](order('999')))).toMatchObject({
+      code: 'NOT_FOUND',
+      retry: 'never',
+    })
+    pager.busy()
+    expect(await ended()).toMatchObject({ code: 'BUSY', effect: 'possible' })
+    pager.busy(false)
+    pager.refuse(true, { by: 'greeting' })
+    expect(await ended()).toMatchObject({ code: 'BUSY', effect: 'none' })
+    pager.refuse(true)
+    expect(await ended()).toMatchObject({ code: 'UNREACHABLE', effect: 'none' })
+    pager.refuse(false)
+    pager.behave({ is: 'half-open' })
+    expect(await ended()).toMatchObject({ code: 'TIMEOUT', effect: 'none' })
+    pager.behave({ is: 'garbage' })
+    expect(await ended()).toMatchObject({ code: 'BAD_ANSWER', effect: 'none' })
+    pager.behave({ is: 'normal' })
+    expect(pager.journal.count('page')).toBe(0)
+    expect(await ended()).toBe('done')
+    pager.stopAt('SEND', 'hang')
+    expect(await ended()).toMatchObject({ code: 'TIMEOUT', effect: 'possible' })
+    expect(pager.journal.count('page')).toBe(2)
+  })
+
+  test('answers of several lines are understood', async () => {
+    const pager = await gatewayWith()
+    pager.answerWrong('multi-line')
+    const { link } = await start(pager.port)
+    expect(failure(await link.acts['page.send'](order()))).toBe('done')
+  })
+
+  test('no connection is left behind', async () => {
+    const pager = await gatewayWith()
+    const { link } = await start(pager.port)
+    for (let i = 0; i < 20; i++) await link.acts['page.send'](order())
+    await expect.poll(() => pager.openSockets).toBe(0)
   })
 })
