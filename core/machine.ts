@@ -30,7 +30,7 @@ const crashesMax = 3
 /** What the program or a simulation brings along. */
 export interface Around {
   readonly site: Site
-  readonly clock: Clock
+  readonly clock: Clock & { raise?(floor: number): void }
   readonly log: Log
   openStore(options: Pick<StoreOptions, 'state' | 'changed'>): Store
   /** Compiles a stored revision of the config again; null when it can't be. */
@@ -79,6 +79,8 @@ export class Machine {
       changed: (health) => machine?.watch.storeTurned(health),
     })
     const opened = await store.open()
+    // Time never runs backwards over a restart, whatever the wall clock says.
+    around.clock.raise?.(opened.clockFloor)
     machine = new Machine(around, store, opened)
     await machine.#restore()
     return machine
