@@ -5,7 +5,7 @@ import type { Acts } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { bitAt, exceptionOf } from './codec.ts'
 import { inWords, type Output, type Point, relayOf } from './index.ts'
-import { ModbusException, type Wire } from './wire.ts'
+import { ModbusException, NotSent, type Wire } from './wire.ts'
 
 /** How long a door's own system may take to say that it is locked, and how often it is asked, ms. */
 const door = { reportsWithinMs: 3_000, askedEveryMs: 50 }
@@ -103,8 +103,7 @@ const explain = (error: unknown, reached: 'nothing' | 'writing' | 'written'): Ou
     const possible = reached === 'written' || (reached === 'writing' && effect === 'possible')
     return failed(code, error.message, { retry, effect: possible ? 'possible' : 'none' })
   }
-  // A link that is down before the request lets nothing out.
   const code = error instanceof BridgeError ? error.code : 'CRASHED'
-  const untouched = reached === 'nothing' || (reached === 'writing' && code === 'LINK_DOWN')
+  const untouched = reached === 'nothing' || (reached === 'writing' && error instanceof NotSent)
   return failed(code, messageOf(error), { effect: untouched ? 'none' : 'possible' })
 }

@@ -234,7 +234,8 @@ const check = ({ config, inputs, outputs }: Checked): Finding[] => {
     const field = input.register !== undefined ? 'register' : input.coil !== undefined ? 'coil' : 'discrete'
     claim(device, 'inputs', field, level, input.unit)
     if (antivalent) claim(device, 'inputs', 'antivalent', antivalent, input.unit)
-    if (counter) claim(device, 'inputs', 'counter', counter, input.unit)
+    for (const at of counter ? [counter.address, counter.address + 1] : [])
+      claim(device, 'inputs', 'counter', { ...counter, address: at, length: 1 } as Run, input.unit)
     for (const run of [level, antivalent, counter]) if (run) runs.push(run)
   }
   for (const [device, output] of outputs) {

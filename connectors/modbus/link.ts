@@ -20,18 +20,22 @@ export const open = async (
   const port = await dial(config, Math.max(config.timeout, connectLeastMs), ctx.clock, ctx.signal)
   const [any] = [...inputs.values(), ...outputs.values()]
   const wire = new Wire(port, any?.unit ?? config.unit, config.timeout)
-  const poll = new Poll(wire, opening, ctx)
-  const stop = () => wire.close()
+  // What waits to be recorded outlives a lost connection, but not the link.
+  const ended = new AbortController()
+  const stop = () => {
+    ended.abort()
+    wire.close()
+  }
   ctx.signal.addEventListener('abort', stop, { once: true })
+  const poll = new Poll(wire, opening, until(ctx, ended.signal))
   const lost = wire.lost.then((why) => {
-    ctx.signal.removeEventListener('abort', stop)
     poll.forget()
     return why
   })
   try {
     await poll.cycle()
   } catch (error) {
-    wire.close()
+    stop()
     throw error
   }
   poll.run().catch((error: unknown) => wire.drop(crashed(error)))
@@ -40,11 +44,24 @@ export const open = async (
     acts: actsOf(wire, ctx.clock),
     probe: (address, signal) => probe(wire, poll, address, signal),
     close: async () => {
-      wire.close()
+      ctx.signal.removeEventListener('abort', stop)
+      stop()
       await lost
     },
   }
 }
+
+/** The context with an end of its own. */
+const until = (ctx: Context, signal: AbortSignal): Context => ({
+  clock: ctx.clock,
+  log: ctx.log,
+  signal,
+  record: (fact) => ctx.record(fact),
+  note: (device, state) => ctx.note(device, state),
+  heard: () => ctx.heard(),
+  keep: (bytes, about) => ctx.keep(bytes, about),
+  secret: (ref) => ctx.secret(ref),
+})
 
 const crashed = (error: unknown): BridgeError =>
   error instanceof BridgeError ? error : new BridgeError('CRASHED', messageOf(error), { cause: error })

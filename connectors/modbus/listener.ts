@@ -58,7 +58,6 @@ export class Listener {
         { device: this.#device, counter: reading.counter },
         'the counter went down: the module has restarted, counting goes on from here',
       )
-    this.#outbox.pump()
     this.#remember(reading)
     if (this.#input.latch && reading.level === true) this.#clear(this.#input.latch.reset)
   }

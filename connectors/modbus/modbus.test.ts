@@ -282,6 +282,27 @@ describe('a device that is in trouble', () => {
     expect(await link.lost).toBeInstanceOf(BridgeError)
   })
 
+  test('what was seen before the connection was lost is recorded all the same', async () => {
+    let full = true
+    const recorded: Fact[] = []
+    const { link } = await open({
+      inputs: { button: { discrete: 4 } },
+      context: {
+        record: async (fact) => {
+          if (full) throw new BridgeError('NOT_RECORDED', 'the disk is full')
+          recorded.push(fact)
+          return { duplicate: false, id: fact.key, incident: null }
+        },
+      },
+    })
+    await panel.press(4, { forMs: 60 })
+    const lost = link.lost
+    await panel.reboot(5)
+    await lost
+    full = false
+    await until(() => expect(presses(recorded)).toHaveLength(1))
+  })
+
   test('a reboot ends the connection; opened again with its cursor, nothing is lost or doubled', async () => {
     const inputs = { button: { discrete: 4, counter: 24 } }
     const first = await open({ inputs })
@@ -390,6 +411,15 @@ describe('relays and doors', () => {
     })
   })
 
+  test('a link that is closed in the middle of an order can not say that nothing happened', async () => {
+    const { link, order } = await open({ outputs: { relay } })
+    panel.behave({ is: 'half-open' })
+    const outcome = link.acts['relay.set']!(order(relay, { on: true }))
+    await panel.journal.expect('write coil')
+    await link.close()
+    expect(await outcome).toMatchObject({ ok: false, effect: 'possible' })
+  })
+
   test('an order that is no longer wanted moves nothing', async () => {
     const { link, order } = await open({ outputs: { relay } })
     expect(await link.acts['relay.set']!(order(relay, { on: true }, AbortSignal.abort()))).toMatchObject({
@@ -493,6 +523,8 @@ describe('check', () => {
     expect(
       checked({ a: { discrete: 1, latch: { reset: 5 } } }, { b: { coil: 5 } }).some((f) => f.fatal),
     ).toBe(true)
+    const counters = { a: { discrete: 1, counter: 16 }, b: { discrete: 2, counter: 17 } }
+    expect(checked(counters).filter((f) => f.fatal)).toMatchObject([{ path: ['inputs', 'b', 'counter'] }])
     expect(checked({ a: { discrete: 1 }, b: { discrete: 1, unit: 2 } }).some((f) => f.fatal)).toBe(false)
   })
 

@@ -1,3 +1,4 @@
+import { sleep } from '../../core/clock.ts'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Fact } from '../../core/fact.ts'
@@ -12,7 +13,6 @@ export class Outbox {
   readonly #ctx: Context
   readonly #waiting: Fact[] = []
   #busy = false
-  #restUntil = Number.NEGATIVE_INFINITY
   #complained = false
 
   constructor(ctx: Context) {
@@ -27,12 +27,13 @@ export class Outbox {
   put(fact: Fact): void {
     if (this.#waiting.length >= waitingMax) this.#waiting.pop()
     this.#waiting.push(fact)
+    this.#offer()
   }
 
-  /** Offers the oldest fact, unless it rests or is being recorded; call it at every poll. */
-  pump(): void {
+  /** Offers the oldest fact, unless it is being offered or rests. */
+  #offer(): void {
     const [fact] = this.#waiting
-    if (!fact || this.#busy || this.#ctx.signal.aborted || this.#ctx.clock.mono() < this.#restUntil) return
+    if (!fact || this.#busy || this.#ctx.signal.aborted) return
     this.#busy = true
     this.#ctx
       .record(fact)
@@ -41,16 +42,18 @@ export class Outbox {
           this.#waiting.shift()
           this.#complained = false
         },
-        (error: unknown) => this.#rest(fact, error),
+        (error: unknown) => {
+          this.#complain(fact, error)
+          return sleep(this.#ctx.clock, restMs, this.#ctx.signal)
+        },
       )
-      .finally(() => {
+      .then(() => {
         this.#busy = false
-        this.pump()
+        this.#offer()
       })
   }
 
-  #rest(fact: Fact, error: unknown): void {
-    this.#restUntil = this.#ctx.clock.mono() + restMs
+  #complain(fact: Fact, error: unknown): void {
     if (this.#complained) return
     this.#complained = true
     this.#ctx.log.warn(

@@ -5,8 +5,8 @@ import { type Config, type Input, inWords, type Output, type Run, readsOf, reque
 import { Listener } from './listener.ts'
 import { ModbusException, type Wire } from './wire.ts'
 
-/** How long requests that were refused rest: a device that failed or is silent behind its gateway, growing up to a limit; addresses that are wrong. ms */
-const rest = { first: 250, most: 2_000, wrongAddress: 30_000 }
+/** How long a request that was refused rests, growing up to a limit, ms: a silent unit must not slow the others, and be heard soon after it is back. */
+const rest = { first: 250, most: 2_000 }
 /** Cycles after which the measured time is judged, and by how much it may exceed the configured one. */
 const judged = { cycles: 100, slower: 1.25 }
 /** How often a link without inputs looks whether its unit is there, ms. */
@@ -104,7 +104,7 @@ export class Poll {
       else await this.#read(each)
       for (const listener of each.listeners) listener.hear(this.#valuesOf)
     }
-    if (this.#silent) this.#ctx.heard()
+    if (this.#silent && !this.refusal) this.#ctx.heard()
   }
 
   /** Nothing is known any more. */
@@ -144,7 +144,7 @@ export class Poll {
     if (ofConfig && this.#split(each)) return
     each.failures++
     each.refusal = error
-    const ms = ofConfig ? rest.wrongAddress : Math.min(rest.first * 2 ** (each.failures - 1), rest.most)
+    const ms = ofConfig ? rest.most : Math.min(rest.first * 2 ** (each.failures - 1), rest.most)
     each.restUntil = this.#ctx.clock.mono() + ms
     if (each.failures === 1)
       this.#ctx.log.warn({ exception: error.exception }, `${error.message}; these inputs are unknown`)

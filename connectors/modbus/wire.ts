@@ -15,6 +15,9 @@ export class ModbusException extends BridgeError {
   }
 }
 
+/** The connection was gone before the request: nothing has been sent. */
+export class NotSent extends BridgeError {}
+
 /** What modbus-serial throws. */
 interface LibraryError {
   readonly modbusCode?: number
@@ -89,7 +92,7 @@ export class Wire {
   }
 
   async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
-    if (this.#port.why) throw new BridgeError('LINK_DOWN', `unit ${this.#unit}: ${this.#port.why.message}`)
+    if (this.#port.why) throw new NotSent('LINK_DOWN', `unit ${this.#unit}: ${this.#port.why.message}`)
     try {
       return await new Promise<T>((resolve, reject) => {
         this.#giveUp = reject
