@@ -122,14 +122,14 @@ const firstIssue = (error: z.ZodError): string => {
   return issue ? `${issue.path.join('.') || 'body'}: ${issue.message}` : 'invalid'
 }
 
-/** Identical bodies without time and key are the same press for this long since the last of them, ms: a sender's retry. Later it is another, since a press must never be lost for looking like an old one. */
+/** Identical bodies without time and key are the same press for this long, ms: a sender's retry. Later it is another, since a press must never be lost for looking like an old one. */
 const repeatMs = 10_000
 /** Bodies remembered for that; the oldest are forgotten first, which can only make a repeat count as a press. */
 const rememberedMax = 10_000
 
 /** Gives each press the key that makes a repeat of it the same. */
 export class Keys {
-  readonly #seen = new Map<string, { first: number; last: number }>()
+  readonly #seen = new Map<string, number>()
 
   /** `given` is the sender's own key for the request; `nth` counts the presses in it. */
   keyOf(call: Call, given: string | null, nth: number, body: Buffer, now: number): string {
@@ -146,10 +146,10 @@ export class Keys {
 
   #firstSeen(body: string, now: number): number {
     const before = this.#seen.get(body)
-    const first = before && now - before.last <= repeatMs ? before.first : now
+    if (before !== undefined && now - before <= repeatMs) return before
     this.#seen.delete(body)
-    this.#seen.set(body, { first, last: now })
+    this.#seen.set(body, now)
     if (this.#seen.size > rememberedMax) this.#seen.delete(this.#seen.keys().next().value as string)
-    return first
+    return now
   }
 }
