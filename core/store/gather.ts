@@ -304,6 +304,10 @@ export class GatheringStore implements port.Store {
   trail(from: number, limit: number): Promise<readonly port.TrailRow[]> {
     return this.#read('trail', from, limit)
   }
+
+  trailOf(incident: string, from: number, limit: number): Promise<readonly port.TrailRow[]> {
+    return this.#read('trailOf', incident, from, limit)
+  }
 }
 
 /** Tells everybody of a batch that is on disk. */

@@ -40,6 +40,8 @@ export interface Store {
   devices(cursor: string | null): Promise<Page<DeviceRow, string>>
   /** Trail rows from this sequence number on, at most 1,000. */
   trail(from: number, limit: number): Promise<readonly TrailRow[]>
+  /** Those of one incident. */
+  trailOf(incident: string, from: number, limit: number): Promise<readonly TrailRow[]>
   /**
    * Erases payloads and personal data of what ended before `before`, in slices of 200 rows or 5 ms between which commits
    * go first. Never an open or kept incident, never a live hold; the chain stays. `more`: the budget ran out.
