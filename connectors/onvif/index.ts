@@ -41,13 +41,23 @@ const Config = z.strictObject({
     min: '200ms',
     max: '1m',
   }).default(5_000),
-  ca: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'Path of the certificate (PEM) of the authority that signed the certificates of the devices; for https.',
-    ),
+  tls: z
+    .strictObject({
+      ca: z
+        .string()
+        .min(1)
+        .max(1_000)
+        .optional()
+        .describe('Path of the certificate of the authority that signed those of the devices, PEM.'),
+      'server-name': z
+        .string()
+        .min(1)
+        .max(253)
+        .optional()
+        .describe('Name in the certificate, if not the host.'),
+    })
+    .default({})
+    .describe('For https: own authority. Certificates are always verified.'),
   'other-hosts': z
     .boolean()
     .default(false)
@@ -135,13 +145,21 @@ export default defineConnector<Config, never, Output, OnvifCan>({
         : 2 * timeout,
   check: ({ config, outputs }) => {
     const findings: Finding[] = []
-    for (const [name, output] of outputs)
-      if (config.url === undefined && output.url === undefined)
-        findings.push({
-          path: ['outputs', name],
-          message: 'no address: write `url` here or at the connector',
-          fatal: true,
-        })
+    const owners = new Map<string, string>()
+    for (const [name, output] of outputs) {
+      const refuse = (field: string[], message: string) =>
+        findings.push({ path: ['outputs', name, ...field], message, fatal: true })
+      const url = urlOf(config, output)
+      if (url === '') refuse([], 'no address: write `url` here or at the connector')
+      const kind = kindOf(output)
+      if (kind === 'camera') continue
+      const field = kind === 'door' ? 'token' : 'relay'
+      const key = `${url} ${kind} ${output[field]}`
+      const owner = owners.get(key)
+      // Two names for one door would be held, and released, one against the other.
+      if (owner !== undefined) refuse([field], `${owner} is this ${kind} already: one device each`)
+      owners.set(key, owner ?? name)
+    }
     return findings
   },
   open: async (opening, ctx) => (await import('./link.ts')).open(opening, ctx),

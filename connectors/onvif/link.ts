@@ -17,8 +17,11 @@ export const open = async (
 ): Promise<Link<OnvifCan, Output>> => {
   const closing = new AbortController()
   const login = { username: config.username, password: await ctx.secret(config.password) }
-  const ca = config.ca === undefined ? null : await readCa(config.ca)
-  const wire = new Wire({ clock: ctx.clock, login, timeoutMs: config.timeout, ca, closing: closing.signal })
+  const tls = {
+    ca: config.tls.ca === undefined ? null : await readCa(config.tls.ca),
+    serverName: config.tls['server-name'] ?? null,
+  }
+  const wire = new Wire({ clock: ctx.clock, login, timeoutMs: config.timeout, tls, closing: closing.signal })
   const close = async () => {
     ctx.signal.removeEventListener('abort', close)
     closing.abort()
@@ -59,7 +62,7 @@ const readCa = async (path: string): Promise<string> => {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    throw new BridgeError('BAD_CONFIG', `cannot read the certificate \`ca\`: ${messageOf(error)}`)
+    throw new BridgeError('SECRET_MISSING', `cannot read \`tls.ca\`: ${messageOf(error)}`, { cause: error })
   }
 }
 

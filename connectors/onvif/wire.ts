@@ -11,8 +11,12 @@ export interface WireOptions {
   readonly login: Login
   /** Of a whole exchange, from dialling to the last byte, ms. */
   readonly timeoutMs: number
-  /** PEM of the authority that signed the device's certificate; null: those that Node knows. */
-  readonly ca: string | null
+  readonly tls: {
+    /** PEM of the authority that signed the device's certificate; null: those that Node knows. */
+    readonly ca: string | null
+    /** Name in the certificate; null: the host. */
+    readonly serverName: string | null
+  }
   /** Aborted when the link goes. */
   readonly closing: AbortSignal
 }
@@ -34,7 +38,8 @@ export interface Answer {
   readonly bytes: Buffer
 }
 
-const answerLimit = 1_048_576
+/** The longest honest answers (profiles of a large recorder) have about 200 kB. */
+const answerLimit = 524_288
 const pictureLimit = 8 * 1_048_576
 
 /** HTTP to one device: few connections, HTTP digest where it is asked for, an end to every exchange. Follows no redirects. */
@@ -49,12 +54,15 @@ export class Wire {
     this.#agent = new Agent({
       connections: 4,
       pipelining: 1,
+      // An abort must close the socket, not one stream of it.
+      allowH2: false,
       // Small devices drop idle connections without a word; a command must not be the one to find out.
       keepAliveTimeout: 2_000,
       keepAliveMaxTimeout: 2_000,
       connect: {
         timeout: options.timeoutMs,
-        ...(options.ca === null ? {} : { ca: options.ca }),
+        ...(options.tls.ca === null ? {} : { ca: options.tls.ca }),
+        ...(options.tls.serverName === null ? {} : { servername: options.tls.serverName }),
       },
     })
   }

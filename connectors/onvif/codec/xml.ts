@@ -4,8 +4,8 @@ import { BridgeError, messageOf } from '../../../core/error.ts'
 /** One element: its text alone, or its attributes (`@name`), children and `#text`. Prefixes are gone: devices choose their own. */
 export type Xml = string | { readonly [name: string]: Xml | readonly Xml[] }
 
-/** More markup than any honest answer has; parsing it would hold up everybody else (about 50 ms at the limit). */
-const mostTags = 20_000
+/** More tags, or attributes, than any honest answer has; parsing them would hold up everybody else (0.1 s at the limit). */
+const mostMarkup = 20_000
 
 const parser = new XMLParser({
   ignoreAttributes: false,
@@ -26,7 +26,7 @@ export const parseXml = (source: string): Xml => {
   const text = source.replace(/^\ufeff/, '').trim()
   // SOAP 1.2 part 1, 5: a message must not contain a document type declaration.
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw bad('it contains a document type declaration')
-  if (tooMany(text)) throw bad(`it has more than ${mostTags} tags`)
+  if (exceeds(text, '<') || exceeds(text, '=')) throw bad(`it has more than ${mostMarkup} tags or attributes`)
   try {
     // The parser alone forgives a missing end: a cut-off "Locked" would pass for an answer.
     const valid = XMLValidator.validate(text)
@@ -42,10 +42,10 @@ export const parseXml = (source: string): Xml => {
 const bad = (why: string): BridgeError =>
   new BridgeError('BAD_ANSWER', `the answer is not usable XML: ${why}. Is this an ONVIF device?`)
 
-const tooMany = (text: string): boolean => {
+const exceeds = (text: string, sign: string): boolean => {
   let count = 0
-  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1))
-    if (++count > mostTags) return true
+  for (let at = text.indexOf(sign); at >= 0; at = text.indexOf(sign, at + 1))
+    if (++count > mostMarkup) return true
   return false
 }
 
