@@ -146,7 +146,7 @@ describe('doors by Axis VAPIX', () => {
     await act('door.state')
     doors.behave({ is: 'half-open' })
     expect(failure(await act('door.lockdown'))).toMatchObject({ code: 'TIMEOUT', effect: 'possible' })
-    expect(failure(await act('door.state'))).toMatchObject({ code: 'TIMEOUT' })
+    expect(failure(await act('door.state'))).toMatchObject({ code: 'TIMEOUT', effect: 'none' })
     doors.behave({ is: 'garbage' })
     expect(failure(await act('door.lockdown'))).toMatchObject({ code: 'BAD_ANSWER', effect: 'possible' })
     doors.behave({ is: 'wrong-answer' })

@@ -1,40 +1,24 @@
 import type { DoorMode, DoorReport } from '../../core/capability.ts'
-import { sleep } from '../../core/clock.ts'
-import { done, type Effect, type Failure, failed, type Outcome } from '../../core/command.ts'
+import { done, failed, type Outcome } from '../../core/command.ts'
 import type { Context } from '../../core/connector.ts'
-import { BridgeError, type ErrorCode } from '../../core/error.ts'
+import { BridgeError } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
+import { readBack } from './confirm.ts'
 import { valueIn } from './exchange.ts'
-import { outcomeOfBroken, outcomeOfStatus } from './outcome.ts'
+import { harmless, messageIn, outcomeOfBroken, outcomeOfStatus } from './outcome.ts'
 import type { Act, HttpOrder } from './request.ts'
 import type { HttpServer } from './server.ts'
+import { type Fields, faultIn, isFields, reportIn } from './vapix.ts'
 
 /** How long a door has to report what it was told, and how often it is asked, ms. */
-const withinMs = 3_000
-const everyMs = 200
+const patience = { within: 3_000, every: 200 }
 
-/** DoorMode of ONVIF Door Control, which VAPIX repeats, in our words. */
-const modes: { readonly [name: string]: DoorMode } = {
-  Unknown: 'unknown',
-  Locked: 'locked',
-  Unlocked: 'unlocked',
-  Accessed: 'accessed',
-  Blocked: 'blocked',
-  LockedDown: 'lockdown',
-  LockedOpen: 'held-open',
-  DoubleLocked: 'double-locked',
-}
-
-const open: readonly DoorMode[] = ['unlocked', 'accessed', 'held-open']
+const opened: readonly DoorMode[] = ['unlocked', 'accessed', 'held-open']
 const secured: readonly DoorMode[] = ['locked', 'double-locked']
 
-type Fields = { readonly [name: string]: Json | undefined }
-type Answer =
-  | { readonly ok: true; readonly fields: Fields }
-  | { readonly ok: false; readonly outcome: Outcome }
-type Read =
-  | { readonly ok: true; readonly report: DoorReport }
-  | { readonly ok: false; readonly outcome: Outcome }
+type Failed = { readonly ok: false; readonly outcome: Outcome }
+type Answer = { readonly ok: true; readonly fields: Fields } | Failed
+type Read = { readonly ok: true; readonly report: DoorReport; readonly loose: string | null } | Failed
 
 /** Doors of controllers with Axis VAPIX: POST /vapix/doorcontrol. */
 export class AxisDoors {
@@ -48,47 +32,48 @@ export class AxisDoors {
 
   readonly acts: { readonly [capability: string]: Act } = {
     'door.state': async (order) => {
-      const read = await this.state(order)
+      const read = await this.#state(order)
       return read.ok ? done('confirmed', read.report as Json) : read.outcome
     },
-    'door.secure': (order) => this.#set(order, 'LockDoor', (mode) => secured.includes(mode)),
+    'door.secure': (order) =>
+      // A lockdown holds the door as well; one that isn't ours is not ours to weaken.
+      this.#set(order, 'LockDoor', (mode) => secured.includes(mode) || mode === 'lockdown'),
     'door.lockdown': (order) => this.#set(order, 'LockDownDoor', (mode) => mode === 'lockdown'),
     'door.release': (order) => this.#release(order),
   }
 
-  async state(order: HttpOrder): Promise<Read> {
-    const answer = await this.call(order, 'GetDoorState')
-    if (!answer.ok) return answer
-    const report = reportOf(answer.fields['DoorState'])
-    if (report) return { ok: true, report }
+  /** What the controller says that the door can do; rejects with UNSUPPORTED where it can't be locked at all. */
+  async abilities(order: HttpOrder): Promise<string[]> {
+    const answer = await this.#call(order, 'GetDoorInfoList')
+    const list = answer.ok ? answer.fields['DoorInfo'] : undefined
+    const token = order.address.values['token']
+    const door = (Array.isArray(list) ? list : []).find((info) => isFields(info) && info['token'] === token)
+    // An older firmware may not give the list; the state that was read already proves the door.
+    if (!door) return []
+    const able = isFields(door.Capabilities) ? Object.entries(door.Capabilities) : []
+    const names = able.filter(([, can]) => can === true).map(([name]) => name)
+    if (names.includes('Lock') || names.includes('LockDown')) return names
+    const at = `door ${token} at ${this.#server.origin}`
+    throw new BridgeError(
+      'UNSUPPORTED',
+      `${at} has neither Lock nor LockDown; configure it on the controller`,
+    )
+  }
+
+  async #state(order: HttpOrder): Promise<Read> {
+    const answer = await this.#call(order, 'GetDoorState')
+    if (!answer.ok) return { ok: false, outcome: harmless(answer.outcome) }
+    const read = reportIn(answer.fields['DoorState'])
+    if (read) return { ok: true, ...read }
     return {
       ok: false,
-      outcome: failed('BAD_ANSWER', `door.state at ${this.#server.origin}: no DoorMode in it`),
+      outcome: failed('BAD_ANSWER', `GetDoorState at ${this.#server.origin}: no DoorMode in it`),
     }
   }
 
-  /** What the controller says that the door can do; rejects with UNSUPPORTED where it can't be locked at all. */
-  async abilities(order: HttpOrder): Promise<string[]> {
-    const answer = await this.call(order, 'GetDoorInfoList')
-    const list = answer.ok ? answer.fields['DoorInfo'] : undefined
-    const token = order.address.values['token']
-    const door = (Array.isArray(list) ? (list as Fields[]) : []).find((info) => info?.['token'] === token)
-    // An older firmware may not give the list; the state that was read already proves the door.
-    if (!door) return []
-    const able = Object.entries((door['Capabilities'] ?? {}) as Fields)
-    const names = able.filter(([, can]) => can === true).map(([name]) => name)
-    if (!names.includes('Lock') && !names.includes('LockDown'))
-      throw new BridgeError(
-        'UNSUPPORTED',
-        `door ${token} at ${this.#server.origin} has neither Lock nor LockDown`,
-      )
-    return names
-  }
-
   /** One operation on the door of the order; what isn't a success, a fault in a 200 included, is an outcome. */
-  async call(order: HttpOrder, operation: string): Promise<Answer> {
-    const token = String(order.address.values['token'] ?? '')
-    const args = operation === 'GetDoorInfoList' ? {} : { Token: token }
+  async #call(order: HttpOrder, operation: string): Promise<Answer> {
+    const args = operation === 'GetDoorInfoList' ? {} : { Token: String(order.address.values['token'] ?? '') }
     const sending = {
       method: 'POST' as const,
       path: `${this.#server.base}/vapix/doorcontrol`,
@@ -98,37 +83,34 @@ export class AxisDoors {
     const ended = await this.#server.send(sending, order.signal, true)
     if (ended.is === 'broken') return { ok: false, outcome: outcomeOfBroken(ended, operation, this.#server) }
     const value = valueIn(ended.body)
-    const fields =
-      typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
-    const fault = fields && faultOf(fields, `${operation} of ${token} at ${this.#server.origin}`)
-    if (fault) return { ok: false, outcome: fault }
+    const at = `${operation} at ${this.#server.origin}`
+    const fault = isFields(value) ? faultIn(value) : null
+    if (fault) {
+      const { code, retry, effect, said } = fault
+      return { ok: false, outcome: failed(code, `${at}: ${this.#server.said(said)}`, { retry, effect }) }
+    }
     if (ended.status !== 200)
       return { ok: false, outcome: outcomeOfStatus(ended, operation, this.#server, this.#ctx.clock.now()) }
-    if (fields) return { ok: true, fields }
-    const message = `${operation} at ${this.#server.origin}: not VAPIX: "${this.#server.said(ended.body)}"`
-    return { ok: false, outcome: failed('BAD_ANSWER', message, { effect: effectOf(operation) }) }
+    if (isFields(value)) return { ok: true, fields: value }
+    const message = `${at}: not VAPIX: "${this.#server.said(ended.body)}"`
+    return { ok: false, outcome: failed('BAD_ANSWER', message, { effect: 'possible' }) }
   }
 
   /** Commands one operation, then asks until the door reports what it should. */
   async #set(order: HttpOrder, operation: string, reached: (mode: DoorMode) => boolean): Promise<Outcome> {
-    const answer = await this.call(order, operation)
+    const answer = await this.#call(order, operation)
     if (!answer.ok) return answer.outcome
-    // Success is the empty object; anything else is an answer to something else. The door itself is asked all the same.
-    const strange = Object.keys(answer.fields).length > 0
-    const { clock } = this.#ctx
-    const until = clock.mono() + withinMs
-    for (let last = ''; ; ) {
-      const read = await this.state(order)
-      if (read.ok && reached(read.report.mode)) return done('confirmed', read.report as Json)
-      last = read.ok ? `the door reports ${read.report.mode}` : messageIn(read.outcome)
-      if (order.signal.aborted || clock.mono() + everyMs > until)
-        return failed(
-          'UNCONFIRMED',
-          `${operation} at ${this.#server.origin}: NOT confirmed${strange ? ', a strange answer' : ''}: ${last}`,
-          { effect: 'possible' },
-        )
-      await sleep(clock, everyMs, order.signal)
-    }
+    // Success is the empty object; anything else answers something else. The door itself is asked all the same.
+    const strange = Object.keys(answer.fields).length > 0 ? ' (a strange answer)' : ''
+    const locks = operation === 'LockDoor' || operation === 'LockDownDoor'
+    const what = `${operation} at ${this.#server.origin}${strange}`
+    return readBack(this.#ctx.clock, patience, order.signal, what, async (signal) => {
+      const read = await this.#state({ ...order, signal })
+      if (!read.ok) return messageIn(read.outcome)
+      if (!reached(read.report.mode)) return `the door reports ${read.report.mode}`
+      if (locks && read.loose) return `the door reports ${read.report.mode}, but its lock ${read.loose}`
+      return done('confirmed', read.report as Json)
+    })
   }
 
   /**
@@ -137,7 +119,7 @@ export class AxisDoors {
    */
   async #release(order: HttpOrder): Promise<Outcome> {
     const { from, before } = order.args as { from: 'secure' | 'lockdown'; before: DoorMode }
-    const first = await this.state(order)
+    const first = await this.#state(order)
     if (!first.ok) return first.outcome
     let report = first.report
     if (report.mode === 'lockdown' && from === 'lockdown' && before !== 'lockdown') {
@@ -147,46 +129,8 @@ export class AxisDoors {
     }
     // After a release the mode is the device's choice, "typically Locked" (ONVIF Door Control, LockDownReleaseDoor).
     if (before !== 'unlocked' || !secured.includes(report.mode)) return done('confirmed', report as Json)
-    const unlocked = await this.#set(order, 'UnlockDoor', (mode) => open.includes(mode))
+    const unlocked = await this.#set(order, 'UnlockDoor', (mode) => opened.includes(mode))
     // The lockdown may be gone already.
     return unlocked.ok || report === first.report ? unlocked : { ...unlocked, effect: 'possible' }
   }
-}
-
-const messageIn = (outcome: Outcome): string => (outcome.ok ? '' : outcome.failure.message)
-
-/** Reading moves nothing. */
-const effectOf = (operation: string): Effect => (operation.startsWith('Get') ? 'none' : 'possible')
-
-const reportOf = (state: Json | undefined): DoorReport | null => {
-  if (typeof state !== 'object' || state === null || Array.isArray(state)) return null
-  const { DoorMode: mode, DoorPhysicalState: physical, Alarm: alarm, Tamper: tamper } = state as Fields
-  const known = typeof mode === 'string' && Object.hasOwn(modes, mode) ? modes[mode] : undefined
-  if (!known) return null
-  const tampered = (tamper as Fields | null | undefined)?.['State']
-  return {
-    mode: known,
-    ...(physical === 'Open' || physical === 'Closed' ? { open: physical === 'Open' } : {}),
-    ...(typeof alarm === 'string' ? { forced: alarm === 'DoorForcedOpen' } : {}),
-    ...(typeof tampered === 'string' ? { tampered: tampered === 'TamperDetected' } : {}),
-  }
-}
-
-/** What SOAP faults of door control mean (ONVIF Core, 5.11.2.3); VAPIX sends them as JSON, some firmware with status 200. */
-const faults: readonly (readonly [RegExp, ErrorCode, Failure['retry'], Effect])[] = [
-  [/NotAuthorized|NotAuthenticated/, 'UNAUTHORIZED', 'backoff', 'none'],
-  [/ActionNotSupported|NotSupported/, 'UNSUPPORTED', 'never', 'none'],
-  [/InvalidArg|NotFound/, 'NOT_FOUND', 'never', 'none'],
-  [/WellFormed/, 'BAD_ANSWER', 'never', 'none'],
-]
-
-const faultOf = (fields: Fields, at: string): Outcome | null => {
-  const said = Object.entries(fields)
-    .filter(([name, value]) => /fault|error/i.test(name) && value !== null && value !== false)
-    .map(([, value]) => (typeof value === 'string' ? value : JSON.stringify(value)))
-    .join(' ')
-  if (!said) return null
-  const message = `${at}: ${said.replace(/[^ -~]+/g, ' ').slice(0, 160)}`
-  const [, code, retry, effect] = faults.find(([pattern]) => pattern.test(said)) ?? []
-  return failed(code ?? 'REFUSED', message, { retry: retry ?? 'backoff', effect: effect ?? 'possible' })
 }

@@ -8,6 +8,11 @@ const waitMax = 60_000
 type Answered = Extract<Ended, { is: 'answered' }>
 type Broken = Extract<Ended, { is: 'broken' }>
 
+/** Of a reading: it moves nothing, however it ended. */
+export const harmless = (outcome: Outcome): Outcome => (outcome.ok ? outcome : { ...outcome, effect: 'none' })
+
+export const messageIn = (outcome: Outcome): string => (outcome.ok ? '' : outcome.failure.message)
+
 /** The outcome of a request that got no whole answer. */
 export const outcomeOfBroken = ({ error, started }: Broken, what: string, server: HttpServer): Outcome => {
   const at = `${what} at ${server.origin}`

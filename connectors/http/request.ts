@@ -1,5 +1,4 @@
 import type { Capability } from '../../core/capability.ts'
-import { sleep } from '../../core/clock.ts'
 import { done, failed, type Order, type Outcome } from '../../core/command.ts'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
@@ -7,11 +6,12 @@ import type { Json } from '../../core/fact.ts'
 import { fit as textFor } from '../../core/message/fit.ts'
 import type { Message } from '../../core/message/message.ts'
 import { compileJson, compileText, type Escape, type Filled, type View } from './codec.ts'
+import { readBack } from './confirm.ts'
 import { defaultBody, defaultType } from './default.ts'
 import { type Ended, type Sending, valueIn } from './exchange.ts'
 import { compileExpression, type Expression } from './expression.ts'
 import type { ConfirmConfig, RequestConfig, Target } from './index.ts'
-import { outcomeOfBroken, outcomeOfStatus } from './outcome.ts'
+import { harmless, messageIn, outcomeOfBroken, outcomeOfStatus } from './outcome.ts'
 import type { HttpServer } from './server.ts'
 
 export type HttpOrder = Order<Target, any>
@@ -36,7 +36,7 @@ export const compileRequest = (
   const confirm = request.confirm && compileConfirm(capability, request.confirm, server, ctx)
   const wanted = Boolean(test ?? result)
 
-  return async (order) => {
+  const act: Act = async (order) => {
     if (order.signal.aborted)
       return failed('ABORTED', `${what} at ${server.origin}: given up before it started`)
     const view = viewOf(order, ctx, characters)
@@ -54,6 +54,7 @@ export const compileRequest = (
     if (!judged.ok || !confirm) return judged
     return confirm(order, view)
   }
+  return what === 'door.state' ? async (order) => harmless(await act(order)) : act
 }
 
 /** Looks into a success: the test on its body, and the result that it makes. */
@@ -65,7 +66,7 @@ const judge = async (
   server: HttpServer,
 ): Promise<Outcome> => {
   const at = `${capability.name} at ${server.origin}`
-  const effect = capability.name === 'door.state' ? 'none' : 'possible'
+  const effect = 'possible'
   const value = valueIn(body)
   try {
     if (test && (await test.evaluate(value, { status })) !== true)
@@ -85,32 +86,22 @@ const judge = async (
 
 /** Asks until the wanted state is reported; what is not is never called done. */
 const compileConfirm = (capability: Capability, confirm: ConfirmConfig, server: HttpServer, ctx: Context) => {
-  const { clock } = ctx
   const build = compileSending(capability.name, confirm, 'GET', server)
   const test = compileExpression(confirm.test)
   const result = expressionOf(confirm.result)
-  const at = `${capability.name} at ${server.origin}`
+  const what = `${capability.name} at ${server.origin}`
 
-  return async (order: HttpOrder, view: View): Promise<Outcome> => {
-    const until = clock.mono() + confirm.within
-    for (let last = 'nothing'; ; ) {
-      const ended = await server.send(build(order, view), order.signal, true)
-      if (ended.is === 'broken') last = outcomeText(outcomeOfBroken(ended, 'reading back', server))
-      else if (ended.status >= 300) last = `${ended.status} "${server.said(ended.body)}"`
-      else {
-        const judged = await judge(capability, ended, test, result, server)
-        if (judged.ok)
-          return done('confirmed', capability.name === 'relay.set' && !result ? order.args : judged.result)
-        last = `"${server.said(ended.body)}"`
-      }
-      if (order.signal.aborted || clock.mono() + confirm.every > until)
-        return failed('UNCONFIRMED', `${at}: NOT confirmed, it reports ${last}`, { effect: 'possible' })
-      await sleep(clock, confirm.every, order.signal)
-    }
-  }
+  return (order: HttpOrder, view: View): Promise<Outcome> =>
+    readBack(ctx.clock, confirm, order.signal, what, async (signal) => {
+      const ended = await server.send(build(order, view), signal, true)
+      if (ended.is === 'broken') return messageIn(outcomeOfBroken(ended, 'reading back', server))
+      const reported = `it reports ${ended.status} "${server.said(ended.body)}"`
+      if (ended.status >= 300) return reported
+      const judged = await judge(capability, ended, test, result, server)
+      if (!judged.ok) return reported
+      return done('confirmed', capability.name === 'relay.set' && !result ? order.args : judged.result)
+    })
 }
-
-const outcomeText = (outcome: Outcome): string => (outcome.ok ? '' : outcome.failure.message)
 
 const compileSending = (
   capability: string,
