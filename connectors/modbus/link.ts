@@ -20,7 +20,6 @@ export const open = async (
   const port = await dial(config, Math.max(config.timeout, connectLeastMs), ctx.clock, ctx.signal)
   const [any] = [...inputs.values(), ...outputs.values()]
   const wire = new Wire(port, any?.unit ?? config.unit, config.timeout)
-  // What waits to be recorded outlives a lost connection, but not the link.
   const ended = new AbortController()
   const stop = () => {
     ended.abort()

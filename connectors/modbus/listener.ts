@@ -45,8 +45,8 @@ export class Listener {
     this.#wire = wire
     this.#ctx = ctx
     const settings = { device, at: inWords(this.#reads.level), settleMs: config.settle }
-    this.#contact = new Contact(settings, cursor, ctx.clock.now())
-    this.#outbox = new Outbox(ctx)
+    this.#outbox = new Outbox(config, device, ctx)
+    this.#contact = new Contact(settings, this.#outbox.cursor ?? cursor, ctx.clock.now())
   }
 
   /** Takes in what a cycle has read. */

@@ -282,25 +282,23 @@ describe('a device that is in trouble', () => {
     expect(await link.lost).toBeInstanceOf(BridgeError)
   })
 
-  test('what was seen before the connection was lost is recorded all the same', async () => {
-    let full = true
-    const recorded: Fact[] = []
-    const { link } = await open({
-      inputs: { button: { discrete: 4 } },
-      context: {
-        record: async (fact) => {
-          if (full) throw new BridgeError('NOT_RECORDED', 'the disk is full')
-          recorded.push(fact)
-          return { duplicate: false, id: fact.key, incident: null }
-        },
+  test('what was seen before the connection was lost is recorded once it is back', async () => {
+    const opening = { ...parsed({ button: { discrete: 4 } }, {}), cursors: new Map() }
+    const full = testContext({
+      record: async () => {
+        throw new BridgeError('NOT_RECORDED', 'the disk is full')
       },
     })
-    await panel.press(4, { forMs: 60 })
-    const lost = link.lost
-    await panel.reboot(5)
-    await lost
-    full = false
-    await until(() => expect(presses(recorded)).toHaveLength(1))
+    const first = await modbus.open(opening, full.ctx)
+    await panel.press(4, { hold: true })
+    await until(() => expect(full.lines.some(({ text }) => text.includes('not recorded yet'))).toBe(true))
+    await first.close()
+    const { ctx, facts } = testContext()
+    links.push(await modbus.open(opening, ctx))
+    await until(() => expect(presses(facts)).toHaveLength(1))
+    panel.release(4)
+    await until(() => expect(facts).toHaveLength(2))
+    expect(facts[1]?.key).toBe(`${facts[0]?.key}/restored`)
   })
 
   test('a reboot ends the connection; opened again with its cursor, nothing is lost or doubled', async () => {

@@ -1,22 +1,41 @@
 import { sleep } from '../../core/clock.ts'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
-import type { Fact } from '../../core/fact.ts'
+import type { Fact, Json } from '../../core/fact.ts'
+import type { Config } from './index.ts'
 
 /** How long a fact that could not be recorded rests before it is offered again, ms. */
 const restMs = 500
 /** Facts of one input that may wait; then the newest stands for those in between. */
 const waitingMax = 100
 
+/** What waits to be recorded, by the config object that a link keeps when it is opened again: a lost connection must not cost a press that was seen. */
+const unrecorded = new WeakMap<Config, Map<string, Fact[]>>()
+
+const waitingOf = (config: Config, device: string): Fact[] => {
+  const devices = unrecorded.get(config) ?? new Map<string, Fact[]>()
+  unrecorded.set(config, devices)
+  const waiting = devices.get(device) ?? []
+  devices.set(device, waiting)
+  return waiting
+}
+
 /** The facts of one input on their way to the disk: in order, each until it is recorded. */
 export class Outbox {
   readonly #ctx: Context
-  readonly #waiting: Fact[] = []
+  readonly #waiting: Fact[]
   #busy = false
   #complained = false
 
-  constructor(ctx: Context) {
+  constructor(config: Config, device: string, ctx: Context) {
     this.#ctx = ctx
+    this.#waiting = waitingOf(config, device)
+    this.#offer()
+  }
+
+  /** Where the newest that is not recorded yet has read on; undefined when everything is. */
+  get cursor(): Json | undefined {
+    return this.#waiting.at(-1)?.cursor
   }
 
   /** Everything said is recorded. */
@@ -39,7 +58,9 @@ export class Outbox {
       .record(fact)
       .then(
         () => {
-          this.#waiting.shift()
+          // By identity: a later life of the link offers from the same list.
+          const index = this.#waiting.indexOf(fact)
+          if (index >= 0) this.#waiting.splice(index, 1)
           this.#complained = false
         },
         (error: unknown) => {
