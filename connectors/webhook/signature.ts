@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Config, Hmac } from './index.ts'
 
 /** What a request proves: nothing, with the reason; or who sent it, and by which proof of one-time use. */
-export type Proof = { readonly wrong: string } | { readonly once: string | null }
+type Proof = { readonly wrong: string } | { readonly once: string | null }
 
 /** Whether a request comes from who knows the secret. */
 export type Verify = (headers: IncomingHttpHeaders, body: Buffer, now: number) => Proof
