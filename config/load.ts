@@ -57,11 +57,18 @@ export const loadText = (text: string, catalogue: Catalogue, file = 'config'): L
   return { site: fatal ? null : compileSite(config, catalogue), findings: inOrder(findings) }
 }
 
+/** Nobody reads more, and a hostile text could make millions. */
+const maxFindings = 1_000
+
 const inOrder = (findings: readonly LocatedFinding[]): LocatedFinding[] => {
   const keyed = findings.map(
     (finding) => [`${finding.line}:${finding.column} ${finding.message}`, finding] as const,
   )
-  return [...new Map(keyed).values()].sort((a, b) => a.line - b.line || a.column - b.column)
+  const sorted = [...new Map(keyed).values()].sort((a, b) => a.line - b.line || a.column - b.column)
+  const next = sorted[maxFindings]
+  if (!next) return sorted
+  const message = `${sorted.length - maxFindings} more findings from here on: correct the ones above first`
+  return [...sorted.slice(0, maxFindings), { ...next, message, fatal: sorted.some(({ fatal }) => fatal) }]
 }
 
 const readFile = async (path: string): Promise<string> => {

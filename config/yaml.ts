@@ -55,9 +55,6 @@ const sentences: Readonly<Record<string, string>> = {
   UNEXPECTED_TOKEN: 'this does not belong here: look for a missing quote, comma or bracket before it',
 }
 
-/** Errors after which the rest of the text is still read as it was meant. */
-const harmless = ['DUPLICATE_KEY']
-
 const maxNodes = 500_000
 const maxDepth = 60
 
@@ -110,7 +107,9 @@ class Tree {
       const inner = this.value(pair.value, depth + 1, repeated)
       if (key === '__proto__') this.say(pair.key, "`__proto__` can't be used as a name")
       else if (key === '<<') this.say(pair.key, '`<<` is not supported: write the fields out')
-      else if (!Object.hasOwn(value, key)) value[key] = inner
+      else if (Object.hasOwn(value, key))
+        this.say(pair.key, `\`${key.slice(0, 60)}\` stands twice in the same map: keep one`)
+      else value[key] = inner
     }
     return value
   }
@@ -150,11 +149,23 @@ class Tree {
 
 const keyOf = (pair: Pair): string => String(isScalar(pair.key) ? (pair.key.value ?? '') : pair.key)
 
-const explain = (error: YAMLError, text: string): string => {
-  const key = text.slice(error.pos[0]).match(/^[\w.-]{1,60}/)?.[0]
-  if (error.code === 'DUPLICATE_KEY')
-    return `${key ? `\`${key}\`` : 'this key'} stands twice in the same map: keep one`
-  return sentences[error.code] ?? 'this is not valid YAML'
+/** Where the next line starts if it is further in: the parser takes it for a part of the value above it. */
+const furtherIn = (text: string, at: number): number | null => {
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at)
+  const next = /^[^\n]*\n( *)[^\s:]/.exec(text.slice(at))
+  const indented = next?.[1]?.length ?? 0
+  return next && indented > line.search(/\S|$/) ? at + next[0].length - 1 : null
+}
+
+/** The parser's error in our words, at the character that is to be looked at. */
+const explain = (error: YAMLError, text: string): { at: number; message: string } => {
+  const [at] = error.pos
+  if (error.code === 'BAD_INDENT' && error.message.startsWith('Flow'))
+    return { at, message: 'a bracket is not closed before this line' }
+  const below = furtherIn(text, at)
+  if (below !== null && (error.code === 'BLOCK_AS_IMPLICIT_KEY' || error.code === 'MULTILINE_IMPLICIT_KEY'))
+    return { at: below, message: 'broken indentation: further in than the line above, which is complete' }
+  return { at, message: sentences[error.code] ?? 'this is not valid YAML' }
 }
 
 /** Reads a text as one document of YAML 1.2. Never throws. */
@@ -174,7 +185,8 @@ export const readYaml = (text: string): Yaml => {
       lineCounter: lines,
       prettyErrors: false,
       stringKeys: true,
-      logLevel: 'silent',
+      uniqueKeys: false, // the library's own check takes the square of the number of keys; #map looks itself
+      logLevel: 'error',
     })
     value = tree.value(document.contents)
   } catch (error) {
@@ -187,10 +199,11 @@ export const readYaml = (text: string): Yaml => {
     ...document.errors,
     ...document.warnings.filter(({ code }) => code !== 'TAG_RESOLVE_FAILED'),
   ]
-  const sound = document.errors.every(({ code }) => harmless.includes(code))
+  const sound = document.errors.length === 0
   const problems = errors.map((error) => {
-    const { line, col } = lines.linePos(error.pos[0])
-    return { line: Math.max(1, line), column: Math.max(1, col), message: explain(error, text) }
+    const { at, message } = explain(error, text)
+    const { line, col } = lines.linePos(at)
+    return { line: Math.max(1, line), column: Math.max(1, col), message }
   })
   return {
     value,

@@ -46,7 +46,7 @@ export const linkOf = (
   path: Path,
   problems: Problem[],
 ): string => {
-  if (!connector.link || address === null) return name
+  if (!connector.link || address === null || config === null) return name
   return `${name} ${ask(() => connector.link!(config, address), '', path, problems)}`
 }
 
@@ -59,5 +59,9 @@ export const offered = (
 ): ReadonlySet<string> => {
   const all = (connector.can ?? []).map(({ name }) => name)
   if (output === null) return new Set()
-  return new Set(connector.offers ? ask(() => connector.offers!(config, output), [], path, problems) : all)
+  return new Set(
+    connector.offers && config !== null
+      ? ask(() => connector.offers!(config, output), [], path, problems)
+      : all,
+  )
 }

@@ -34,7 +34,8 @@ const buildConnectors = (
     }
     const { value, problems: found } = read(connector.config, raw, ['connectors', name])
     problems.push(...found)
-    if (found.length === 0) entries.set(name, { name, connector, config: value })
+    // Without its config the addresses of its devices can still be read.
+    entries.set(name, { name, connector, config: value })
   }
   // Built in, so that highlighting a door needs no config.
   const console = catalogue.get('console')

@@ -7,7 +7,7 @@ import { Kind, Level } from '../fact.ts'
 /** Names of connectors, devices, responders and plans. */
 const Name = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/i, 'use letters, digits, dots, dashes and underscores, at most 63')
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'use letters, digits, dots, dashes and underscores, at most 63')
 
 const PlacePath = z.string().min(1).max(300)
 
@@ -25,7 +25,7 @@ const Api = z
   .strictObject({
     listen: z
       .string()
-      .regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'write host:port, such as 127.0.0.1:8080')
+      .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'write host:port, such as 127.0.0.1:8080')
       .default('127.0.0.1:8080')
       .describe('Where the HTTP API listens, as host:port.'),
     token: SecretRef.optional().describe('Bearer token that the API then demands of everybody.'),

@@ -24,9 +24,11 @@ export const closest = (word: string, known: Iterable<string>): string | null =>
   let best: string | null = null
   let least = limit + 1
   if (word.length > 300) return null
+  const depth = word.split('/').length
   const end = `/${word.slice(word.lastIndexOf('/') + 1)}`
   for (const candidate of known) {
     if (best === null && candidate.endsWith(end)) best = candidate // the right place by a wrong path
+    if (candidate.split('/').length !== depth) continue
     if (Math.abs(candidate.length - word.length) > limit) continue
     const d = distance(word, candidate)
     if (d < least) [best, least] = [candidate, d]

@@ -131,7 +131,7 @@ const globalPath = ({ config, site }: Subject, name: string, [root, ...rest]: Pa
 export const connectorsAgree: Check = (subject) =>
   [...subject.site.connectors.values()].flatMap((entry) => {
     const { connector, name } = entry
-    if (!connector.check) return []
+    if (!connector.check || entry.config === null) return []
     try {
       return openings(subject, entry)
         .flatMap((opening) => connector.check!(opening))
