@@ -112,6 +112,7 @@ test.each([
   ['a secret itself', { url, auth: { bearer: 'x' } }],
   ['an unknown capability', { url, requests: { 'door.open': {} } }],
   ['a header that is two', { url, requests: { 'event.send': { headers: { 'a\r\nb': 'x' } } } }],
+  ['a secret in a header', { url, requests: { 'event.send': { headers: { Authorization: 'Bearer x' } } } }],
   ['a path that is none', { url, requests: { 'event.send': { path: 'x y' } } }],
 ])('%s is refused', (_, raw) => {
   expect(http.config.safeParse(raw).success).toBe(false)

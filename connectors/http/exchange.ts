@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Json } from '../../core/fact.ts'
 
 /** More of an answer is not read, bytes; the request has then done what it does. */
-export const answerMax = 1_048_576
+const answerMax = 1_048_576
 
 /** How one request over the wire ended. */
 export type Ended =
@@ -10,7 +10,7 @@ export type Ended =
   /** `started`: bytes of it may have reached the server. */
   | { readonly is: 'broken'; readonly error: Error; readonly started: boolean }
 
-export type Headers = { readonly [name: string]: string | string[] | undefined }
+type Headers = { readonly [name: string]: string | string[] | undefined }
 
 /** What is sent, ready for undici. */
 export interface Sending {

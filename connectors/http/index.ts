@@ -44,8 +44,18 @@ const path = z
   .regex(/^([/?][!-~]*)?$/, 'start with / or ?, printable ASCII without spaces')
   .default('')
   .describe('Path and query, added to the URL; may hold `{{name}}`.')
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~\w-]{1,64}$/, 'not the name of a header')
+/** Ours or undici's to set; credentials are never written into the config. */
+const reserved =
+  /^(authorization|connection|content-length|expect|idempotency-key|keep-alive|transfer-encoding|upgrade)$/i
 const headers = z
-  .record(z.string().regex(/^[!#$%&'*+.^_`|~\w-]{1,64}$/, 'not the name of a header'), z.string().max(1_000))
+  .record(
+    headerName.refine(
+      (name) => !reserved.test(name),
+      'set by the bridge itself; credentials belong into `auth`',
+    ),
+    z.string().max(1_000),
+  )
   .optional()
   .describe('Further headers; values may hold `{{name}}`.')
 const body = z
@@ -103,10 +113,7 @@ const Auth = z.union([
   z.strictObject({
     header: z
       .strictObject({
-        name: z
-          .string()
-          .regex(/^[!#$%&'*+.^_`|~\w-]{1,64}$/)
-          .describe('Name of the header.'),
+        name: headerName.describe('Name of the header.'),
         value: SecretRef,
       })
       .describe('A header of its own, such as an API key.'),
