@@ -255,3 +255,50 @@ test('each request is signed with a nonce of its own', async () => {
   expect(new Set(nonces).size).toBe(nonces.length)
   expect(bodies.filter((body) => body.includes('GetSystemDateAndTime')).join()).not.toContain('Nonce')
 })
+
+test('an address of a picture that no longer holds is asked for again', async () => {
+  say['/picture'] = picture('image/jpeg', jpeg)
+  say['GetSnapshotUri'] = (response) =>
+    response.end(answer('GetSnapshotUri', `<MediaUri><Uri>${base}/old</Uri></MediaUri>`))
+  say['/old'] = (response) => response.writeHead(404).end()
+  const link = await connect({})
+  delete say['GetSnapshotUri']
+  expect(await link.acts['camera.snapshot'](order({}, {}))).toMatchObject({ ok: false, effect: 'none' })
+  expect(await link.acts['camera.snapshot'](order({}, {}))).toMatchObject({ ok: true })
+  await link.close()
+})
+
+test('a device that asks for a login and is gone before it comes has done nothing', async () => {
+  say['LockDownDoor'] = (response) => {
+    const challenge = 'Digest realm="x", nonce="1", qop="auth"'
+    response.writeHead(401, { 'www-authenticate': challenge, connection: 'close' }).end()
+    server.close()
+  }
+  const link = await connect({ token: 'A' })
+  expect(await link.acts['door.lockdown'](order({ token: 'A' }, {}))).toMatchObject({
+    ok: false,
+    effect: 'none',
+    failure: { code: 'UNREACHABLE' },
+  })
+  await link.close()
+})
+
+test('a device that cannot filter its events is asked for all of them', async () => {
+  say['CreatePullPointSubscription'] = (response, _request, body) => {
+    if (body.includes('TopicExpression'))
+      return void response.writeHead(400).end(fault('Sender', 'InvalidArgVal'))
+    const address = `<SubscriptionReference><Address>${base}/pull</Address></SubscriptionReference>`
+    response.end(answer('CreatePullPointSubscription', address))
+  }
+  const relay =
+    '<Topic>tns1:Device/Trigger/Relay</Topic><Message><Message PropertyOperation="Changed"><Source/>' +
+    '<Data><SimpleItem Name="LogicalState" Value="active"/></Data></Message></Message>'
+  say['PullMessages'] = (response) =>
+    response.end(answer('PullMessages', `<NotificationMessage>${relay}</NotificationMessage>`))
+  const link = await connect({ relay: 'R' })
+  expect(await link.acts['relay.set'](order({ relay: 'R' }, { on: true }))).toMatchObject({
+    ok: true,
+    proof: 'confirmed',
+  })
+  await link.close()
+})

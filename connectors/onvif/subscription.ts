@@ -22,7 +22,7 @@ export class Subscription {
   ): Promise<Subscription> {
     const ask = (filter: string | null) => device.askRaw(createPullPoint(filter, seconds), { signal })
     const { value, text } = await ask(topic).catch((error: unknown) => {
-      if (error instanceof OnvifError && error.code === 'REFUSED') return ask(null)
+      if (error instanceof OnvifError && ['REFUSED', 'NOT_FOUND'].includes(error.code)) return ask(null)
       throw error
     })
     return new Subscription(device, { url: device.reach(value.address), reference: referenceOf(text) })
