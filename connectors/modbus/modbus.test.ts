@@ -483,6 +483,7 @@ describe('probe', () => {
     const signal = new AbortController().signal
     expect(await link.probe!(null, signal)).toMatchObject({
       cycleMs: expect.any(Number),
+      longestMs: expect.any(Number),
       pollMs: 20,
       requests: ['discrete input 4'],
     })

@@ -41,6 +41,7 @@ export class Poll {
   #requests: Request[]
   #cycles = 0
   #cycleMs = 0
+  #longestMs = 0
   #warned = false
 
   constructor(wire: Wire, opening: Opening<Config, Input, Output>, ctx: Context) {
@@ -67,10 +68,11 @@ export class Poll {
     this.#requests = this.#assign(requestsFor(runs, opening.config['max-gap']).map(request))
   }
 
-  /** What `probe` tells: measured time from one cycle to the next, ms, and what is read. */
-  get measured(): { cycleMs: number; pollMs: number; requests: string[] } {
+  /** What `probe` tells: time from one cycle to the next, ms, as a running mean and at its longest, and what is read. */
+  get measured(): { cycleMs: number; longestMs: number; pollMs: number; requests: string[] } {
     return {
       cycleMs: Math.round(this.#cycleMs * 10) / 10,
+      longestMs: Math.round(this.#longestMs * 10) / 10,
       pollMs: this.#everyMs,
       requests: this.#requests.map(({ run }) => inWords(run)),
     }
@@ -161,6 +163,7 @@ export class Poll {
 
   #measure(ms: number): void {
     this.#cycles++
+    this.#longestMs = Math.max(this.#longestMs, ms)
     this.#cycleMs = this.#cycles === 1 ? ms : this.#cycleMs * 0.95 + ms * 0.05
     if (this.#warned || this.#cycles < judged.cycles || this.#cycleMs < this.#config.poll * judged.slower)
       return
