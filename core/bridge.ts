@@ -345,7 +345,7 @@ export class Bridge {
   forget(page: Page): void {
     const { book, dispatch, doors } = this.#p
     if (!page.incident.resolved) return
-    for (const id of page.commands) if (dispatch.has(id)) return
+    for (const id of page.commands) if (dispatch.has(id) || book.spilled.has(id)) return
     if (doors.liveHolds().some(({ incident }) => incident === page.incident.id)) return
     book.close(page.incident.id)
   }
@@ -375,6 +375,7 @@ export class Bridge {
       entries.push(commandEntry(command))
       if (command.dueAt === page.incident.openedAt) page.first.add(command.id)
       if (this.#p.dispatch.size + fresh.length < commandsMax) fresh.push(tracked)
+      else this.#p.book.spilled.add(command.id)
     }
     for (const { command, why } of suppressed) if (isNew(command)) end(command, 'suppressed', why)
     for (const command of commands) if (isNew(command)) start(command)

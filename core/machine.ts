@@ -19,7 +19,7 @@ import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
 import { InlineRunner } from './runner/inline.ts'
 import type { ContactPath, Device, Site } from './site/site.ts'
-import type { ChangeSet, Opened, Store, StoreOptions, UnfinishedCommand } from './store/port.ts'
+import type { ChangeSet, DueCursor, Opened, Store, StoreOptions, UnfinishedCommand } from './store/port.ts'
 import { type Fault, Faults } from './supervision/faults.ts'
 import { Watch } from './supervision/watch.ts'
 import type { Entry, Told } from './trail/entry.ts'
@@ -246,6 +246,7 @@ export class Machine {
       commands.filter(({ capability }) => capability === 'door.release'),
     )
     this.adopt(opened.unfinishedCommands)
+    await this.#countSpilled()
     const entry: Entry = { what: 'start', incident: null, revision: this.site.revision, epoch: opened.epoch }
     void store.commit({
       at: clock.now(),
@@ -454,9 +455,28 @@ export class Machine {
 
   /** Bodies that did not fit into memory come back when there is room. */
   async refill(): Promise<void> {
-    if (this.dispatch.size > commandsMax / 2) return
-    const rows = await this.store.due(null, 1_000)
-    if (!this.#stopped) this.adopt(rows)
+    const { spilled } = this.book
+    if (spilled.size === 0 || this.dispatch.size > commandsMax / 2) return
+    for (let after: DueCursor | null = null, room = commandsMax / 4; room > 0 && spilled.size > 0; ) {
+      const rows: readonly UnfinishedCommand[] = await this.store.due(after, 1_000)
+      const last = rows.at(-1)
+      if (!last || this.#stopped) return
+      // Only what is known to wait in the store: a row read just now may have been settled in memory since.
+      const waiting = rows.filter(({ id }) => spilled.delete(id))
+      this.adopt(waiting)
+      room -= waiting.length
+      after = { dueAt: last.dueAt, id: last.id }
+    }
+  }
+
+  /** At a start with more unfinished commands than fit into memory: their ids, so that they come by and by. */
+  async #countSpilled(): Promise<void> {
+    for (let after = this.opened.moreCommands; after !== null; ) {
+      const rows: readonly UnfinishedCommand[] = await this.store.due(after, 1_000)
+      for (const { id } of rows) if (!this.dispatch.has(id)) this.book.spilled.add(id)
+      const last = rows.at(-1)
+      after = last ? { dueAt: last.dueAt, id: last.id } : null
+    }
   }
 }
 

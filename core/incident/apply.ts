@@ -65,11 +65,26 @@ export const apply = (incident: Incident, change: Change): Incident => {
     case 'on-scene':
       return incident.onScene ? incident : { ...incident, onScene: deed(change) }
     case 'declined':
-      return { ...incident, declines: newest([...incident.declines, deed(change)]) }
+      return declined(incident, deed(change))
     case 'released':
       return incident.released ? incident : { ...incident, released: deed(change) }
     case 'resolved':
       return { ...incident, resolved: { ...deed(change), as: change.as, note: change.note.slice(0, 2_000) } }
+  }
+}
+
+/** Who had acknowledged and now declines takes the acknowledgement along: others are waited for anew. */
+const declined = (incident: Incident, by: Deed): Incident => {
+  const declines = newest([...incident.declines, by])
+  const { acknowledged, onTheWay } = incident
+  if (acknowledged?.by !== by.by && onTheWay?.by !== by.by) return { ...incident, declines }
+  return {
+    ...incident,
+    declines,
+    acknowledged: acknowledged?.by === by.by ? null : acknowledged,
+    onTheWay: onTheWay?.by === by.by ? null : onTheWay,
+    armedAt: by.at,
+    arm: incident.arm + 1,
   }
 }
 

@@ -17,6 +17,8 @@ export interface Page {
 
 /** The incidents that are open, in memory; the store has them all. */
 export class Book {
+  /** Ids of commands whose bodies wait in the store, since memory was full. */
+  readonly spilled = new Set<string>()
   readonly #pages = new Map<string, Page>()
   #nextNumber: number
 

@@ -72,7 +72,7 @@ const escalate = (draft: Draft, first: readonly Step[], later: readonly Step[], 
   for (const { step, dueAt } of steps) draft.step(arm, step, dueAt, { about: 'escalation' })
   // Declined, and nobody is left to go to: those of the first step hear it again.
   for (const { n, at } of beyond)
-    for (const step of first) draft.pages(`${arm}declined.${n}/`, step, at, 'escalation', ['on-scene'])
+    for (const step of first) draft.pages(`${arm}declined.${n}/`, step, at, 'escalation', ['acknowledged'])
   const overdue = overdueAt(incident, draft.targetMs())
   if (overdue === null) return
   const again = steps.length > 0 ? steps.map(({ step }) => step) : first

@@ -22,7 +22,7 @@ export const op = {
 } as const
 
 /** How many values follow each op. */
-export const widths: readonly number[] = [3, 6, 2, 8, 7, 3, 4, 3, 8, 2, 4, 2]
+export const widths: readonly number[] = [3, 6, 2, 8, 7, 2, 4, 3, 8, 2, 4, 2]
 
 const text = (value: Json): string => JSON.stringify(value)
 // The columns are integers, and a fraction of a millisecond must not refuse a press.
@@ -59,8 +59,8 @@ export const encode = (set: ChangeSet, into: Value[]): number => {
 
 const encodeAttempts = (set: ChangeSet, into: Value[]): number => {
   let rows = 0
-  for (const { command, attempt, at } of set.starts ?? []) {
-    into.push(op.start, command, attempt, ms(at))
+  for (const { command, attempt } of set.starts ?? []) {
+    into.push(op.start, command, attempt)
     rows++
   }
   for (const { command, attempt, dueAt, effect } of set.retries ?? []) {
