@@ -22,10 +22,11 @@ export const open = async (
   const wire = new Wire(port, any?.unit ?? config.unit, config.timeout)
   const ended = new AbortController()
   const stop = () => {
+    ctx.signal.removeEventListener('abort', stop)
     ended.abort()
     wire.close()
   }
-  ctx.signal.addEventListener('abort', stop, { once: true })
+  ctx.signal.addEventListener('abort', stop)
   const poll = new Poll(wire, opening, until(ctx, ended.signal))
   const lost = wire.lost.then((why) => {
     poll.forget()
@@ -43,7 +44,6 @@ export const open = async (
     acts: actsOf(wire, ctx.clock),
     probe: (address, signal) => probe(wire, poll, address, signal),
     close: async () => {
-      ctx.signal.removeEventListener('abort', stop)
       stop()
       await lost
     },

@@ -54,24 +54,23 @@ export class Outbox {
     const [fact] = this.#waiting
     if (!fact || this.#busy || this.#ctx.signal.aborted) return
     this.#busy = true
-    this.#ctx
-      .record(fact)
-      .then(
-        () => {
-          // By identity: a later life of the link offers from the same list.
-          const index = this.#waiting.indexOf(fact)
-          if (index >= 0) this.#waiting.splice(index, 1)
-          this.#complained = false
-        },
-        (error: unknown) => {
-          this.#complain(fact, error)
-          return sleep(this.#ctx.clock, restMs, this.#ctx.signal)
-        },
-      )
-      .then(() => {
-        this.#busy = false
-        this.#offer()
-      })
+    this.#record(fact).then(() => {
+      this.#busy = false
+      this.#offer()
+    })
+  }
+
+  async #record(fact: Fact): Promise<void> {
+    try {
+      await this.#ctx.record(fact)
+    } catch (error) {
+      this.#complain(fact, error)
+      return sleep(this.#ctx.clock, restMs, this.#ctx.signal)
+    }
+    // By identity: a later life of the link offers from the same list.
+    const index = this.#waiting.indexOf(fact)
+    if (index >= 0) this.#waiting.splice(index, 1)
+    this.#complained = false
   }
 
   #complain(fact: Fact, error: unknown): void {
