@@ -24,8 +24,11 @@ export const open = async (
   if (secret === '') throw new BridgeError('SECRET_MISSING', 'the secret of the webhook is empty')
   const webhook = new Webhook(opening, ctx, verifierOf(config, secret))
   const share = await listen(config, (request, response) => webhook.receive(request, response), ctx.clock)
-  const close = () => share.close()
-  ctx.signal.addEventListener('abort', close, { once: true })
+  const close = () => {
+    ctx.signal.removeEventListener('abort', close)
+    return share.close()
+  }
+  ctx.signal.addEventListener('abort', close)
   if (ctx.signal.aborted) await close()
   const { address, port } = share.address
   const url = `${config.tls ? 'https' : 'http'}://${address.includes(':') ? `[${address}]` : address}:${port}${config.path}`
@@ -34,10 +37,7 @@ export const open = async (
     lost: share.lost,
     acts: {},
     probe: async () => ({ url, ...webhook.counts }),
-    close: async () => {
-      ctx.signal.removeEventListener('abort', close)
-      await close()
-    },
+    close,
   }
 }
 
