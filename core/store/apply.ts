@@ -4,7 +4,7 @@ import { chainOf, digestOf } from '../trail/chain.ts'
 import { op, type Value, widths } from './encode.ts'
 
 /** A set that the store may not take; only it fails, not its batch. */
-export class Refused extends Error {}
+class Refused extends Error {}
 
 /** strict: a set is refused unless it fits. replay: what a fresh file doesn't know is passed over. */
 export type Mode = 'strict' | 'replay'

@@ -87,6 +87,7 @@ export interface ChangeSet {
   readonly incidents?: readonly IncidentRow[]
   /** Inserts; one whose id exists is ignored, since ids are derived. */
   readonly commands?: readonly CommandRow[]
+  /** The next attempts; when each began is for the trail to say. */
   readonly starts?: readonly { readonly command: string; readonly attempt: number; readonly at: number }[]
   /** An attempt ended without success; the command goes on later. */
   readonly retries?: readonly {

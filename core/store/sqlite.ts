@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { backup, type DatabaseSync } from 'node:sqlite'
 import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
-import { endOf, type Mode, Refused, type Repeat, Writer } from './apply.ts'
+import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
 import type { Value } from './encode.ts'
 import { type Loaded, load } from './load.ts'
 import type { TrailHead } from './port.ts'
@@ -169,9 +169,11 @@ export class Engine {
   }
 }
 
-/** SQLITE_CONSTRAINT (19), SQLITE_MISMATCH (20), SQLITE_TOOBIG (18), or a value that can't be bound. */
+/**
+ * SQLITE_TOOBIG (18), SQLITE_CONSTRAINT (19), SQLITE_MISMATCH (20), Refused, or a value that can't be bound. What is
+ * really of the file comes again with the first statement of the second attempt.
+ */
 const isOfTheSet = (error: unknown): boolean => {
   const { errcode } = error as { errcode?: number }
-  if (typeof errcode === 'number') return [18, 19, 20].includes(errcode & 0xff)
-  return error instanceof Refused || error instanceof TypeError
+  return errcode === undefined || [18, 19, 20].includes(errcode & 0xff)
 }
