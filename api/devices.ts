@@ -1,0 +1,78 @@
+import type { FastifyInstance } from 'fastify'
+import type { Machine } from '../core/machine.ts'
+import type { LinkHealth } from '../core/runner/inline.ts'
+import type { Device } from '../core/site/site.ts'
+import { answer, failures } from './schema.ts'
+
+/** How devices, links and faults are. Never where a person is. */
+export const deviceRoutes = (app: FastifyInstance, machine: Machine): void => {
+  const { site, runner, faults, clock } = machine
+  app.get(
+    '/v1/devices',
+    { schema: schemaOf('All configured devices and how they are.', '`devices`.') },
+    async () => {
+      const links = new Map(runner.health().map((link) => [link.name, link]))
+      const open = faultsByDevice(machine)
+      const devices = [...site.devices.values()].map((device) => ({
+        ...viewOf(machine, device, links.get(device.link)),
+        faults: open.get(device.name) ?? [],
+      }))
+      return { devices }
+    },
+  )
+  app.get(
+    '/v1/links',
+    { schema: schemaOf('All connections and the age of their data.', '`links`.') },
+    async () => ({
+      links: runner.health().map((link) => ({ ...link, ageMs: ageOf(link.heardAt, clock.now()) })),
+    }),
+  )
+  app.get('/v1/faults', { schema: schemaOf('What is wrong now.', '`faults`.') }, async () => ({
+    faults: faults.open(),
+  }))
+}
+
+const schemaOf = (summary: string, described: string) => ({
+  summary,
+  response: { 200: answer(described), ...failures() },
+})
+
+const viewOf = ({ memory, clock }: Machine, device: Device, link: LinkHealth | undefined) => {
+  const { name, label, connector, means, place, person, can } = device
+  const state = memory.state(name)
+  const heardAt = memory.heardAt(name)
+  return {
+    name,
+    label,
+    connector,
+    means: device.input === null ? null : means,
+    can: [...can],
+    // Where something hangs; what is carried has no place of its own.
+    place: person === null ? (place?.path ?? null) : null,
+    link: device.link,
+    up: link?.up ?? false,
+    why: link?.why ?? null,
+    linkAgeMs: ageOf(link?.heardAt ?? null, clock.now()),
+    heardAt,
+    ageMs: ageOf(heardAt, clock.now()),
+    quality: state?.quality ?? null,
+    batteryPercent: state?.batteryPercent ?? null,
+  }
+}
+
+/** Ids of faults end with the name of what they are about: `low-battery:badge-7`. */
+const faultsByDevice = ({
+  faults,
+  site,
+}: Machine): Map<string, { id: string; what: string; openedAt: number }[]> => {
+  const found = new Map<string, { id: string; what: string; openedAt: number }[]>()
+  for (const { id, what, openedAt } of faults.open()) {
+    const name = id.slice(id.indexOf(':') + 1)
+    if (site.devices.has(name)) found.set(name, [...(found.get(name) ?? []), { id, what, openedAt }])
+  }
+  return found
+}
+
+/** How long ago, ms; null: never. */
+export const ageOf = (at: number | null, now: number): number | null =>
+  at === null ? null : Math.max(0, now - at)

@@ -1,0 +1,174 @@
+import type { AddressInfo } from 'node:net'
+import swagger from '@fastify/swagger'
+import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Log } from '../core/connector.ts'
+import { BridgeError, messageOf } from '../core/error.ts'
+import type { Machine } from '../core/machine.ts'
+import { isLoopback } from './address.ts'
+import { authenticator } from './auth.ts'
+import { changeRoutes } from './changes.ts'
+import { deviceRoutes } from './devices.ts'
+import { doorRoute } from './doors.ts'
+import { guard } from './guard.ts'
+import { healthRoutes } from './health.ts'
+import { incidentRoutes } from './incidents.ts'
+import { streamRoute } from './listening.ts'
+import { metricsRoute, observe } from './metrics.ts'
+import { pageRoutes } from './page/page.ts'
+import { pressRoute } from './presses.ts'
+import { probeRoute } from './probe.ts'
+import { Recent } from './recent.ts'
+import { failureOf, Refused, rawRefusal, refuse } from './reply.ts'
+import { Stream } from './stream.ts'
+
+const bodyBytesMax = 64 * 1_024
+/** From the first byte of a request to its last, ms. */
+const requestMs = 10_000
+/** A connection without a request is kept this long, ms. */
+const keepAliveMs = 60_000
+const connectionsMax = 1_000
+/** Requests under way may still be answered for so long when the API closes, ms. */
+const closeMs = 300
+
+export interface ApiOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** null: whoever is on this machine may do everything. */
+  readonly token: string | null
+  readonly log: Log
+  readonly version: string
+  /** Of `makeMeter`, whose meter the machine has. */
+  readonly registry: Registry
+}
+
+export interface Api {
+  readonly url: string
+  /** Ends streams at once, waits a moment for requests under way. */
+  close(): Promise<void>
+}
+
+/** Serves the machine over HTTP. Rejects with NOT_LISTENING, or BAD_CONFIG for an address open to all without guard. */
+export const startApi = async (machine: Machine, options: ApiOptions): Promise<Api> => {
+  const { listen, tls, registry } = options
+  refuseUnguarded(machine, options)
+  const stream = new Stream(machine)
+  const recent = new Recent(machine)
+  const unobserve = observe(registry, machine)
+  const app = build(options)
+  const end = () => {
+    stream.stop()
+    recent.stop()
+    unobserve()
+  }
+  try {
+    await routes(app, machine, { ...options, stream, recent })
+    await app.listen({ host: listen.host, port: listen.port })
+  } catch (error) {
+    end()
+    await app.close()
+    throw new BridgeError(
+      'NOT_LISTENING',
+      `the API can't listen on ${listen.host}:${listen.port}: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+  const { port } = app.server.address() as AddressInfo
+  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host
+  return {
+    url: `${tls ? 'https' : 'http'}://${host}:${port}`,
+    close: async () => {
+      end()
+      const timer = machine.clock.after(closeMs, () => app.server.closeAllConnections())
+      await app.close()
+      timer.cancel()
+    },
+  }
+}
+
+/** Nothing listens beyond this machine without TLS and token unless the config says so in so many words. */
+const refuseUnguarded = ({ site }: Machine, { listen, tls, token }: ApiOptions): void => {
+  if (isLoopback(listen.host) || site.api['plain-beyond-this-machine'] || (tls && token !== null)) return
+  throw new BridgeError(
+    'BAD_CONFIG',
+    `api.listen: ${listen.host} is open to other machines, and ${tls ? 'no token' : 'no TLS'} is configured`,
+  )
+}
+
+const build = ({ tls, log }: ApiOptions): FastifyInstance => {
+  const settings: FastifyServerOptions = {
+    bodyLimit: bodyBytesMax,
+    requestTimeout: requestMs,
+    keepAliveTimeout: keepAliveMs,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 200 },
+    // Refuse what does not fit instead of bending it.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
+    frameworkErrors: (error, _request, reply) => void refuse(reply, error),
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.end(rawRefusal(error.code))
+      else socket.destroy()
+    },
+  }
+  const app = tls ? (fastify({ ...settings, https: tls } as object) as FastifyInstance) : fastify(settings)
+  app.server.headersTimeout = requestMs
+  app.server.maxConnections = connectionsMax
+  app.setErrorHandler((error, request, reply) => {
+    const { status } = failureOf(error)
+    if (status === 500)
+      log.error({ route: request.routeOptions.url, error: messageOf(error) }, 'a request failed')
+    return refuse(reply, error)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]?.slice(0, 100)
+    return refuse(
+      reply,
+      new Refused('NOT_FOUND', `there is no ${request.method} ${path}`, { advice: 'See /v1/openapi.json.' }),
+    )
+  })
+  // Schemas of answers are for the documentation: they filter nothing, and JSON.stringify needs no compiling.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  readJsonOnly(app)
+  return app
+}
+
+/** An empty body counts as `{}`, so that `curl -X POST` is enough to acknowledge. */
+const readJsonOnly = (app: FastifyInstance): void => {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body.length === 0) done(null, {})
+    else void parse(request, body as string, done)
+  })
+}
+
+const routes = async (
+  app: FastifyInstance,
+  machine: Machine,
+  { token, listen, version, registry, stream, recent }: ApiOptions & { stream: Stream; recent: Recent },
+): Promise<void> => {
+  const authenticate = authenticator(token, machine.site.api['plain-beyond-this-machine'])
+  guard(app, { authenticate, clock: machine.clock, host: listen.host })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'duress-bridge', version, description: 'From a press to its receipts.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  })
+  incidentRoutes(app, machine, recent)
+  changeRoutes(app, machine)
+  pressRoute(app, machine)
+  deviceRoutes(app, machine)
+  doorRoute(app, machine, recent)
+  probeRoute(app, machine)
+  streamRoute(app, stream)
+  healthRoutes(app, machine, version)
+  metricsRoute(app, registry)
+  pageRoutes(app)
+  app.get('/v1/openapi.json', { schema: { summary: 'This documentation.' } }, async () => app.swagger())
+  await app.ready()
+}
