@@ -1,0 +1,177 @@
+import { randomUUIDv7 } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { type Api, type ApiOptions, makeMeter, startApi } from '../api/index.ts'
+import { type LocatedFinding, loadConfig } from '../config/load.ts'
+import { resolveSecret } from '../config/secret.ts'
+import { catalogue } from '../connectors/index.ts'
+import { SystemClock } from '../core/clock.ts'
+import type { Log } from '../core/connector.ts'
+import type { Hold } from '../core/door/hold.ts'
+import { BridgeError, messageOf } from '../core/error.ts'
+import type { Json } from '../core/fact.ts'
+import { Machine } from '../core/machine.ts'
+import { compileSite } from '../core/site/compile.ts'
+import type { SiteConfig } from '../core/site/config.ts'
+import type { Site } from '../core/site/site.ts'
+import { threadStore } from '../core/store/thread.ts'
+import { Evidence } from '../core/trail/evidence.ts'
+import { version } from './version.ts'
+
+export interface Settings {
+  /** Path of the config. */
+  readonly file: string
+  /** The data directory. */
+  readonly data: string
+  readonly log: Log
+}
+
+/** What became of a wish to take over a changed config. */
+export type Reloaded =
+  | { readonly is: 'unchanged' | 'reloaded'; readonly findings: readonly LocatedFinding[] }
+  | { readonly is: 'refused'; readonly why: string; readonly findings: readonly LocatedFinding[] }
+
+/** Links get this long to close, the store to write, ms; a stop takes less than 2 s. */
+const stopMs = 1_700
+
+/** The bridge of this process: machine and API on one data directory, and the way from one config to the next. */
+export class Running {
+  readonly #settings: Settings
+  #machine: Machine
+  #api: Api
+
+  private constructor(settings: Settings, parts: Parts) {
+    this.#settings = settings
+    this.#machine = parts.machine
+    this.#api = parts.api
+  }
+
+  /** Opens store and API, and starts to open the links; waits for none of them. Rejects with DATA_IN_USE, NOT_LISTENING, STORE_FAILED. */
+  static async start(settings: Settings, site: Site): Promise<Running> {
+    return new Running(settings, await compose(settings, site))
+  }
+
+  get machine(): Machine {
+    return this.#machine
+  }
+
+  get url(): string {
+    return this.#api.url
+  }
+
+  /**
+   * Reads the config again. A good, changed one takes over in this process on the same data: links close and new ones
+   * open, open incidents keep the config that they began with. Whatever is wrong leaves the running one untouched.
+   */
+  async reload(): Promise<Reloaded> {
+    const { file } = this.#settings
+    const { site, findings } = await loadConfig(file, catalogue)
+    if (!site) return { is: 'refused', why: `${file} has findings that must be corrected`, findings }
+    if (site.revision === this.#machine.site.revision) return { is: 'unchanged', findings }
+    const dropped = this.#machine.doors
+      .liveHolds()
+      .filter(({ door }) => !keeps(site, this.#machine.site, door))
+    if (dropped.length > 0) {
+      const doors = [...new Set(dropped.map(({ door }) => door))].join(', ')
+      const why = `${doors} ${dropped.length > 1 ? 'are' : 'is'} held and must stay as it is in the config until released`
+      return { is: 'refused', why, findings }
+    }
+    const before = this.#machine.site
+    await this.#end()
+    try {
+      this.#take(await compose(this.#settings, site))
+      return { is: 'reloaded', findings }
+    } catch (error) {
+      this.#take(await compose(this.#settings, before))
+      return { is: 'refused', why: messageOf(error), findings }
+    }
+  }
+
+  /** Ends everything in less than 2 s; returns the doors that stay held. */
+  async stop(): Promise<readonly Hold[]> {
+    const holds = this.#machine.doors.liveHolds()
+    await this.#end()
+    return holds
+  }
+
+  #take({ machine, api }: Parts): void {
+    this.#machine = machine
+    this.#api = api
+  }
+
+  async #end(): Promise<void> {
+    const late = new Promise<'late'>((resolve) => setTimeout(resolve, stopMs, 'late').unref())
+    const ended = await Promise.race([
+      Promise.all([this.#api.close(), this.#machine.stop()]).then(() => 'ended' as const),
+      late,
+    ])
+    if (ended === 'late')
+      this.#settings.log.warn({}, 'not everything ended in time; the store has what was written')
+  }
+}
+
+interface Parts {
+  readonly machine: Machine
+  readonly api: Api
+}
+
+const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
+  const clock = new SystemClock()
+  const { meter, registry } = makeMeter()
+  const evidence = new Evidence(data)
+  const machine = await Machine.open({
+    site,
+    clock,
+    log,
+    openStore: (options) => threadStore({ dir: data, clock, ...options }),
+    compile,
+    keep: (bytes) => evidence.keep(bytes),
+    secret: resolveSecret,
+    newId: randomUUIDv7,
+    random: Math.random,
+    meter,
+  })
+  try {
+    const api = await startApi(machine, { ...(await listening(site)), log, version, registry })
+    machine.start()
+    return { machine, api }
+  } catch (error) {
+    await machine.stop()
+    throw error
+  }
+}
+
+/** Where and how the API listens, with its token and certificate read. */
+const listening = async ({ api }: Site): Promise<Pick<ApiOptions, 'listen' | 'tls' | 'token'>> => {
+  const colon = api.listen.lastIndexOf(':')
+  const host = api.listen.slice(0, colon).replace(/^\[|\]$/g, '')
+  return {
+    listen: { host, port: Number(api.listen.slice(colon + 1)) },
+    token: api.token ? await resolveSecret(api.token) : null,
+    ...(api.tls ? { tls: { cert: await pem(api.tls.cert), key: await pem(api.tls.key) } } : {}),
+  }
+}
+
+const pem = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error: unknown) => {
+    throw new BridgeError('NOT_LISTENING', `api.tls: ${messageOf(error)}`)
+  })
+
+/** A stored revision again; null when a connector of it is no longer there or takes other fields now. */
+const compile = (config: Json, revision: string): Site | null => {
+  try {
+    return compileSite(config as unknown as SiteConfig, catalogue, revision)
+  } catch {
+    return null
+  }
+}
+
+/** Whether a held door is still the same door on the same wire, and still ours to release. */
+const keeps = (next: Site, now: Site, name: string): boolean => {
+  const door = next.devices.get(name)
+  const held = now.devices.get(name)
+  return (
+    door?.door?.lockable === true &&
+    door.link === held?.link &&
+    JSON.stringify(door.output) === JSON.stringify(held.output)
+  )
+}
