@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { Bench, type Live, quietMs } from './bench.ts'
+import type { Case } from './kit.ts'
+import type { Behaviour, Peer, Stage, Subject } from './subject.ts'
+import { pause, until } from './wait.ts'
+
+const cycles = 20
+/** Longer than the time-outs that a subject may set. */
+const slowMs = 1_000
+/** A link that was told to go is gone, ms. */
+const promptMs = 1_000
+
+/** Opening, losing, closing. */
+export const lifeCases = (subject: Subject, { peer, trials = [] }: Stage): Case[] => {
+  const withBench = (name: string, run: (bench: Bench) => Promise<void>): Case => ({
+    name,
+    run: () => Bench.with(subject, run),
+  })
+  return [
+    withBench('close is prompt, and closing again does nothing', async (bench) => {
+      const live = await bench.open()
+      await bench.close(live)
+      await bench.close(live)
+    }),
+    withBench(`${cycles} times opened and closed leaves nothing behind`, async (bench) => {
+      for (let cycle = 0; cycle < cycles; cycle++) await bench.close(await bench.open())
+    }),
+    withBench('a signal that aborts ends the link', async (bench) => {
+      const live = await bench.open()
+      live.life.abort()
+      await pause(quietMs)
+      await bench.close(live)
+    }),
+    withBench('opening with a signal that has aborted is over at once', async (bench) => {
+      const life = new AbortController()
+      life.abort()
+      await openedOrNot(bench, life)
+    }),
+    withBench('a probe of each output, and of the link, moves nothing', async (bench) => {
+      const live = await bench.open()
+      const asked = () => bench.trials.map((trial) => trial.acts?.() ?? 0)
+      const before = asked()
+      for (const output of [null, ...new Set(trials.map((trial) => trial.output))])
+        await bench.probe(live, output, new AbortController().signal)
+      assert.deepEqual(asked(), before)
+      bench.expectNoPress()
+    }),
+    ...(peer ? peerCases(withBench) : []),
+  ]
+}
+
+type WithBench = (name: string, run: (bench: Bench) => Promise<void>) => Case
+
+const behaviours: readonly Behaviour[] = [
+  { is: 'refusing' },
+  { is: 'half-open' },
+  { is: 'slow', ms: slowMs },
+  { is: 'garbage' },
+  { is: 'wrong-answer' },
+]
+
+const peerCases = (withBench: WithBench): Case[] => [
+  ...behaviours.map((behaviour) =>
+    withBench(
+      `opening to a peer that is ${behaviour.is} ends, and works once the peer does`,
+      async (bench) => {
+        const peer = bench.stage.peer as Peer
+        peer.behave(behaviour)
+        await openedOrNot(bench)
+        await until(() => peer.openSockets === 0, 'no socket is left of an opening that is over')
+        peer.behave({ is: 'normal' })
+        await bench.reopen()
+      },
+    ),
+  ),
+  withBench('opening is given up at once when the signal aborts', async (bench) => {
+    const peer = bench.stage.peer as Peer
+    peer.behave({ is: 'half-open' })
+    const life = new AbortController()
+    const opened = openedOrNot(bench, life)
+    await pause(50)
+    const abortedAt = performance.now()
+    life.abort()
+    await opened
+    assert.ok(performance.now() - abortedAt < promptMs, 'it took longer to give up')
+    await until(() => peer.openSockets === 0, 'no socket is left of an opening that was given up')
+  }),
+  withBench('a peer that goes away is noticed, and found when it is back', async (bench) => {
+    const peer = bench.stage.peer as Peer
+    const live = await bench.open()
+    peer.behave({ is: 'refusing' })
+    await noticed(bench, live)
+    peer.behave({ is: 'normal' })
+    const again = await bench.alive(live)
+    await bench.probe(again, null, new AbortController().signal)
+  }),
+  withBench('a peer that freezes is noticed', async (bench) => {
+    const peer = bench.stage.peer as Peer
+    const live = await bench.open()
+    peer.behave({ is: 'half-open' })
+    await noticed(bench, live)
+    peer.behave({ is: 'normal' })
+    await bench.alive(live)
+  }),
+  withBench('a peer that restarts is served again', async (bench) => {
+    const peer = bench.stage.peer as Peer
+    const live = await bench.open()
+    await peer.reboot(50)
+    await pause(quietMs)
+    const again = await bench.alive(live)
+    await bench.probe(again, null, new AbortController().signal)
+  }),
+  withBench('a probe of a peer that is not there rejects', async (bench) => {
+    const peer = bench.stage.peer as Peer
+    const live = await bench.open()
+    if (!live.link.probe) return
+    peer.behave({ is: 'refusing' })
+    await assert.rejects(bench.probe(live, null, new AbortController().signal))
+  }),
+]
+
+/** Opening may succeed, where the connector dials only to act, or reject; it must be over, with nothing left. */
+const openedOrNot = async (bench: Bench, life = new AbortController()): Promise<void> => {
+  try {
+    await bench.close(await bench.open({ life }))
+  } catch (error) {
+    if ((error as Error).name !== 'BridgeError') throw error
+  }
+}
+
+/** A link whose data can get too old says that it is lost before they are. */
+const noticed = async (bench: Bench, live: Live): Promise<void> => {
+  const staleAfterMs = bench.connector.staleAfterMs?.(bench.opening().config) ?? null
+  if (staleAfterMs === null) return
+  assert.ok(live.link.lost, 'a link whose data can get stale has `lost`')
+  await until(() => live.lost, 'the link is lost', staleAfterMs + promptMs)
+}
