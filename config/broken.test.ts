@@ -232,6 +232,18 @@ const broken: Record<string, readonly Case[]> = {
       'place: ¶north/l1/security',
       'no place `north/l1/security`',
     ],
+    [
+      'a place of an area',
+      '  pagers:\n',
+      '  hooks: { type: hook, areas: { gw: { place: ¶north/l2/de, precision: unit } } }\n  pagers:\n',
+      'did you mean `north/l2/ed`?',
+    ],
+    [
+      'an area more exact than its place',
+      '  pagers:\n',
+      '  hooks: { type: hook, areas: { gw: { place: north/l2/ed, precision: ¶room } } }\n  pagers:\n',
+      "can't be known by room",
+    ],
     ['a neighbour', 'beside: [ed-hall]', 'beside: [¶ed-hal]', 'did you mean `ed-hall`?'],
     ['itself as a neighbour', 'beside: [ed-hall]', 'beside: [¶triage-2]', 'not beside itself'],
     ['what contains it as a neighbour', 'beside: [ed-hall]', 'beside: [¶north/l2/ed]', 'contain one another'],
@@ -596,7 +608,9 @@ test('advice does not keep a config from running', () => {
     'nothing uses `lamp`',
   )
   expect(say('    place: north/l2/ed/triage-2\n', '')).toContain('has no place, unless its sender says one')
-  expect(say('bay-1: { level: room,', 'bay-1: { level: room, precision: bed,').length).toBeGreaterThan(0)
+  expect(say('{ level: room, name: Triage 2,', '{ level: room, precision: bed, name: Triage 2,')).toContain(
+    'only tells the room',
+  )
   expect(say('perceptible: vibrate }\n  everybody', '}\n  everybody')).toContain(
     '`supervisor` is told in silent plans',
   )
@@ -616,6 +630,12 @@ test('advice does not keep a config from running', () => {
       '',
     ),
   ).toContain('nobody else is told')
+  expect(
+    say(
+      '  anything:\n',
+      '  robbed: { when: { kind: hold-up }, steps: [ { at: 0s, do: [ { page.send: { to: supervisor } } ] } ] }\n  anything:\n',
+    ),
+  ).toContain('answered in silence')
   expect(say('expires: 20s', 'expires: 5m')).toContain('a lock that comes so late')
   expect(
     say('    egress: free\n    noise: none', '    egress: free\n    fire: none\n    noise: none'),

@@ -58,7 +58,7 @@ export const loadText = (text: string, catalogue: Catalogue, file = 'config'): L
 }
 
 /** Nobody reads more, and a hostile text could make millions. */
-const maxFindings = 1_000
+const maxFindings = 10_000
 
 const inOrder = (findings: readonly LocatedFinding[]): LocatedFinding[] => {
   const keyed = findings.map(

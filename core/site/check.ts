@@ -36,9 +36,11 @@ const checks: readonly Check[] = [
   // Nobody is provoked.
   silence.silentIsSilent,
   silence.silentPathsAreDeclared,
+  silence.holdUpIsSilent,
   // Devices mean what they should.
   devices.pressFieldsFit,
   devices.pressesHavePlaces,
+  devices.areasAreKnown,
   devices.facetsFit,
   devices.devicesAreUsed,
   // Wires are connected once, and not to everybody.

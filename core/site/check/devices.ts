@@ -1,6 +1,7 @@
-import { levels } from '../../fact.ts'
+import { Level, levels } from '../../fact.ts'
 import type { Problem } from '../explain.ts'
 import type { Device } from '../site.ts'
+import { didYouMean } from '../suggest.ts'
 import { advice, type Check, fatal, type Subject } from './subject.ts'
 
 /** What describes presses stands only on what is pressed. */
@@ -22,6 +23,42 @@ const isPressed = ({ means, input }: Device): boolean => means === 'press' && in
 /** Whether the connector itself knows where its presses come from, as badge gateways do. */
 const locates = ({ config }: Subject, { connector }: Device): boolean =>
   config.connectors[connector]?.['areas'] !== undefined
+
+interface Area {
+  readonly place?: unknown
+  readonly precision?: unknown
+}
+
+/** The areas that a connector maps to places, as badge gateways do. */
+const areasOf = (config: unknown): [string, Area][] => {
+  const areas = (config as { areas?: unknown } | null)?.areas
+  if (areas === null || typeof areas !== 'object') return []
+  return Object.entries(areas).filter(([, area]) => area !== null && typeof area === 'object')
+}
+
+/** An area leads to a place that exists, and claims no more than the place can tell (safety.md, "Location"). */
+export const areasAreKnown: Check = ({ site, extent }) =>
+  [...site.connectors.values()].flatMap(({ name, config }) =>
+    areasOf(config).flatMap(([key, { place: path, precision }]): Problem[] => {
+      if (typeof path !== 'string') return []
+      const at = ['connectors', name, 'areas', key]
+      const place = site.places.get(path)
+      if (!place)
+        return extent.unread('places', path)
+          ? []
+          : [
+              fatal(
+                [...at, 'place'],
+                `there is no place \`${path}\`: ${didYouMean(path, site.places.keys())}`,
+              ),
+            ]
+      const level = Level.safeParse(precision)
+      if (!level.success || levels.indexOf(level.data) <= levels.indexOf(place.level)) return []
+      return [
+        fatal([...at, 'precision'], `\`${path}\` is a ${place.level}: it can't be known by ${level.data}`),
+      ]
+    }),
+  )
 
 /** Where a press comes from is known, and as exactly as its place promises. */
 export const pressesHavePlaces: Check = (subject) =>

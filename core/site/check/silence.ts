@@ -64,3 +64,11 @@ export const silentPathsAreDeclared: Check = (subject) => {
     ),
   )
 }
+
+/** A robber who hears that help was called may stay. */
+export const holdUpIsSilent: Check = ({ site }) =>
+  site.plans
+    .filter(({ kinds, silent }) => kinds?.has('hold-up') && !silent)
+    .map(({ name }) =>
+      advice(['plans', name], 'a hold-up is answered in silence: write `silent: true`', 'key'),
+    )
