@@ -6,7 +6,7 @@ import { genesis } from '../trail/chain.ts'
 import { trailKey } from '../trail/key.ts'
 import { Ballast } from './ballast.ts'
 import { encode, encodeKey, type Value } from './encode.ts'
-import { firstFile, nextFile, own, storeFiles } from './files.ts'
+import { firstFile, isFull, nextFile, own, storeFiles } from './files.ts'
 import type { Loaded } from './load.ts'
 import type { ChangeSet, Opened, TrailHead } from './port.ts'
 import type { Reader } from './reader.ts'
@@ -62,9 +62,9 @@ export class Disk {
   }
 
   open(at: number): OpenedFile {
-    this.#claim()
     let engine: Engine | null = null
     try {
+      this.#claim()
       this.#key ??= this.#isMemory ? createSecretKey(randomBytes(32)) : trailKey(this.#options.dir)
       const key = this.#key
       engine = this.#withRoom(() => this.#newest(key))
@@ -166,6 +166,7 @@ export class Disk {
     try {
       mkdirSync(this.#options.dir, { recursive: true, mode: 0o700 })
     } catch (error) {
+      if (isFull(error)) throw error
       const message = `the data directory ${this.#options.dir} can't be made: ${messageOf(error)}`
       throw new BridgeError('STORE_FAILED', message, { cause: error })
     }
@@ -233,13 +234,6 @@ export class Disk {
     if (!this.#isMemory) for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
   }
 }
-
-const isFull = (error: unknown): boolean => {
-  const { errcode, code } = error as { errcode?: number; code?: string }
-  return ((errcode ?? 0) & 0xff) === sqliteFull || code === 'ENOSPC' || code === 'EDQUOT'
-}
-
-const sqliteFull = 13
 
 /** Rights are a matter of setting up; starting without them would only hide it. SQLITE_PERM, READONLY, CANTOPEN. */
 const refuseWhatNobodyCanMend = (error: unknown, dir: string): void => {

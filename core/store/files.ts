@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { BridgeError, messageOf } from '../error.ts'
@@ -33,6 +33,8 @@ export const own = (dir: string, waitMs: number): { release(): void } => {
   let lock: DatabaseSync | undefined
   try {
     lock = new DatabaseSync(path, { timeout: waitMs })
+    // Locking an empty file writes to it, and a full disk must not keep a start from owning its directory.
+    if (statSync(path).size === 0) lock.exec('PRAGMA user_version = 1')
     lock.exec('BEGIN EXCLUSIVE')
     const held = lock
     return { release: () => held.close() }
@@ -43,8 +45,16 @@ export const own = (dir: string, waitMs: number): { release(): void } => {
         'DATA_IN_USE',
         `another process owns the data directory ${dir} and did not leave within ${waitMs} ms: stop it, or use another --data directory`,
       )
+    if (isFull(error)) throw error
     throw new BridgeError('STORE_FAILED', `${path} can't be locked: ${messageOf(error)}`, { cause: error })
   }
 }
 
 const sqliteBusy = 5
+const sqliteFull = 13
+
+/** No room: as SQLite says it, or as the file system does. */
+export const isFull = (error: unknown): boolean => {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  return ((errcode ?? 0) & 0xff) === sqliteFull || code === 'ENOSPC' || code === 'EDQUOT'
+}

@@ -38,18 +38,18 @@ export class Keys {
     return [...this.#known.values()].filter(({ onDisk }) => !onDisk)
   }
 
-  /** All keys as rows for a fresh file, in parts that don't hold up the event loop. */
+  /** The keys that the file before has, as rows for a fresh one, in parts that don't hold up the event loop. */
   *chunks(): Generator<Value[]> {
-    let flat: Value[] = []
-    let count = 0
-    for (const known of this.#known.values()) {
-      encodeKey(known, flat)
-      if (++count % perChunk > 0) continue
-      yield flat
-      flat = []
-    }
-    if (flat.length > 0) yield flat
+    const onDisk = [...this.#known.values()].filter((known) => known.onDisk)
+    for (let from = 0; from < onDisk.length; from += perChunk)
+      yield rowsOf(onDisk.slice(from, from + perChunk))
   }
+}
+
+export const rowsOf = (keys: readonly AnsweredKey[]): Value[] => {
+  const flat: Value[] = []
+  for (const key of keys) encodeKey(key, flat)
+  return flat
 }
 
 export const answeredOf = ({ id, incident, answer }: Answered): Answered => ({ id, incident, answer })

@@ -1,7 +1,7 @@
 import type { Backlog } from './backlog.ts'
 import type { Continues } from './disk.ts'
 import { encode, type Value } from './encode.ts'
-import type { Keys } from './keys.ts'
+import { type Keys, rowsOf } from './keys.ts'
 import type { ChangeSet, TrailHead } from './port.ts'
 import type { Transport } from './transport.ts'
 
@@ -28,7 +28,9 @@ export const renew = async (
   const count = backlog.bundles.length
   const past = backlog.bundles.slice(sent).flatMap(({ flat }) => flat)
   const written = keys.inMemory()
-  const adopted = await transport.ask({ do: 'adopt', past, present: encodeState(state()), at: of.at })
+  // The keys come after the facts that they belong to, and stand in for those that found no room in memory.
+  const present = encodeState(state()).concat(rowsOf(written))
+  const adopted = await transport.ask({ do: 'adopt', past, present, at: of.at })
   backlog.take(count)
   for (const key of written) key.onDisk = true
   return adopted
