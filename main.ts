@@ -58,6 +58,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else {
     tell(error)
-    process.exitCode = error instanceof BridgeError && error.code === 'BAD_CONFIG' ? 2 : 1
+    // Whatever was opened before it went wrong would keep the process alive.
+    process.exit(error instanceof BridgeError && error.code === 'BAD_CONFIG' ? 2 : 1)
   }
 }
