@@ -272,6 +272,8 @@ class Running {
         return around.record(this.#part.connectorName, fact)
       },
       note: (device, state) => {
+        // What a link says of its devices while it is being closed for good is no news of theirs.
+        if (this.#end.signal.aborted) return
         if (state.quality !== 'unknown') this.heard()
         around.note(device, state)
       },
