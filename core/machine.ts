@@ -135,6 +135,7 @@ export class Machine {
       cancel: (command, why) => this.dispatch.cancel(command, why),
       isPending: (command) => this.dispatch.has(command),
       write: (holds, commands) => this.#writeHolds(holds, commands),
+      close: (holds) => this.#closeHolds(holds),
       read: (door) => this.readDoor(door),
       fault: (id, what) => this.faults.set(id, what),
       confirm: (command, report) => this.dispatch.confirm(command, report as unknown as Json),
@@ -222,7 +223,7 @@ export class Machine {
           ...commandRow(tracked.command, 0),
           attempt: tracked.attempt,
         })),
-        holds: this.doors.liveHolds().map(holdRow),
+        holds: this.doors.recorded().map(holdRow),
         faults: this.faults.open().map(faultRow),
         trail,
       },
@@ -254,7 +255,7 @@ export class Machine {
       revision: { id: this.site.revision, config: this.site.source as unknown as Json },
       trail: { incident: null, entries: [entry as unknown as Json] },
     })
-    for (const hold of this.doors.liveHolds())
+    for (const hold of this.doors.recorded())
       if (!this.site.devices.has(hold.door))
         this.faults.set(
           `held-unknown:${hold.door}`,
@@ -389,6 +390,7 @@ export class Machine {
     const { command, attempt, effect } = tracked
     const { incident, id } = command
     const failure = outcome.failure as { code: string; message: string }
+    if (effect === 'possible') this.doors.maybe(command)
     // The first failure and then every tenth is told: an outage is one matter, not a thousand lines.
     const isNews = tracked.sends === 1 || tracked.sends % 10 === 0
     const entries: Entry[] = isNews
@@ -437,6 +439,12 @@ export class Machine {
   #writeHolds(holds: readonly Hold[], commands: readonly Command[]): void {
     if (holds.length === 0 && commands.length === 0) return
     this.bridge.writeHolds(holds.map(holdRow), commands, holds.map(holdEntry))
+  }
+
+  #closeHolds(holds: readonly Hold[]): void {
+    if (holds.length === 0) return
+    const trail = { incident: null, entries: [] }
+    void this.store.commit({ at: this.clock.now(), waits: false, holds: holds.map(holdRow), trail })
   }
 
   #faultTurned(fault: Fault): void {

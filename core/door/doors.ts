@@ -28,6 +28,8 @@ export interface Ports {
   isPending(command: string): boolean
   /** Writes holds and commands down together, then dispatches the commands. */
   write(holds: readonly Hold[], commands: readonly Command[], why: string): void
+  /** Writes down that nothing of these holds is left; news for the store alone. */
+  close(holds: readonly Hold[]): void
   /** Reads a door; what it says comes back through `reported`. */
   read(door: Device): void
   /** Opens a fault, or closes it where `what` is null. */
@@ -62,6 +64,8 @@ interface Lane {
   unsure: boolean
   /** The release that is on its way. */
   release: string | null
+  /** Ended, but perhaps on the door yet. */
+  over: Hold[]
   /** Withdrawn, but perhaps to land yet. */
   suspect: { readonly ours: Ours; left: number } | null
 }
@@ -87,13 +91,19 @@ export class Doors {
     return [...this.#lanes.values()].flatMap((lane) => [...lane.holds.values()])
   }
 
+  /** All holds that the store must know of: those that live, and those whose lock may be on the door yet. */
+  recorded(): Hold[] {
+    return [...this.#lanes.values()].flatMap((lane) => [...lane.holds.values(), ...lane.over])
+  }
+
   /** Takes over what the store knew: live holds, and releases that were not finished. */
   restore(holds: readonly Hold[], releases: readonly Command[]): void {
     for (const hold of holds) {
       const lane = this.#lane(hold.door)
-      lane.holds.set(hold.id, hold)
       lane.unsure = true
-      touch(lane, hold)
+      if (hold.ended) lane.over.push(hold)
+      else lane.holds.set(hold.id, hold)
+      if (!hold.ended) touch(lane, hold)
     }
     for (const { id, target, args } of releases) {
       const lane = this.#lane(target)
@@ -101,6 +111,12 @@ export class Doors {
       lane.release = id
       lane.unsure = true
       lane.ours ??= { mode: from, before }
+    }
+    for (const lane of this.#lanes.values()) {
+      const strongest = lane.over.find(({ mode }) => mode === 'lockdown') ?? lane.over[0]
+      if (!strongest || lane.ours) continue
+      lane.suspect = { ours: strongest, left: readAgainTimes }
+      this.#readAgain(lane)
     }
   }
 
@@ -122,6 +138,7 @@ export class Doors {
       before: lane.ours?.before ?? this.#before(lane),
       confirmed: false,
       ended: null,
+      gone: false,
     }
     lane.holds.set(hold.id, hold)
     const covered = strongest?.mode === 'lockdown' && lock.mode === 'secure' ? strongest.id : null
@@ -157,6 +174,11 @@ export class Doors {
       return { end: 'cancelled', why: 'the hold has ended' }
     const fire = this.#fireIsUnread(command) ? null : fireReason(this.#ports.fire(door))
     return fire === null ? null : { end: 'suppressed', why: fire }
+  }
+
+  /** An attempt ended without a known outcome, and the command goes on: it may land whenever it likes. */
+  maybe(command: Command): void {
+    if (isLock(command)) this.#lane(command.target).unsure = true
   }
 
   /** The end of a lock or a release. */
@@ -267,7 +289,11 @@ export class Doors {
     const suspect = lane.suspect
     if (!suspect) return
     if (suspect.left <= 0) lane.suspect = null
-    if (lane.ours || lane.holds.size > 0 || !lingers(report.mode, suspect.ours)) return
+    if (lane.ours || lane.holds.size > 0) return
+    if (!lingers(report.mode, suspect.ours)) {
+      if (suspect.left <= 0) this.#ports.close(lane.over.splice(0).map((hold) => ({ ...hold, gone: true })))
+      return
+    }
     lane.ours = suspect.ours
     lane.unsure = true
     this.#ports.write([], this.#release(lane), 'a lock landed after its release')
@@ -276,7 +302,7 @@ export class Doors {
   #end(lane: Lane, holds: readonly Hold[], why: string): void {
     if (holds.length === 0) return
     const at = this.#ports.clock.now()
-    const ended = holds.map((hold) => ({ ...hold, ended: { at, why } }))
+    const ended: readonly Hold[] = holds.map((hold) => ({ ...hold, ended: { at, why } }))
     for (const hold of ended) lane.holds.delete(hold.id)
     const effects = ended.map((hold) => this.#ports.cancel(hold.id, why))
     const nothingSent = ended.every(
@@ -285,7 +311,10 @@ export class Doors {
         (effects[n] === 'none' || (effects[n] === null && !this.#ports.isPending(hold.id))),
     )
     if (nothingSent && lane.holds.size === 0 && !lane.unsure && lane.release === null) lane.ours = null
-    this.#ports.write(ended, this.#release(lane), why)
+    const release = this.#release(lane)
+    // The store forgets a hold only when nothing of it can be on the door.
+    if (lane.ours) lane.over.push(...ended)
+    this.#ports.write(lane.ours ? ended : ended.map((hold) => ({ ...hold, gone: true })), release, why)
   }
 
   /** The command that withdraws our lock, unless a live hold wants it as it is or a release is on its way. */
@@ -351,6 +380,7 @@ export class Doors {
       ours: null,
       unsure: false,
       release: null,
+      over: [],
       suspect: null,
     }
     this.#lanes.set(door, lane)

@@ -16,6 +16,8 @@ export interface Hold {
   /** Whether the door has been read back as locked for it. */
   readonly confirmed: boolean
   readonly ended: { readonly at: number; readonly why: string } | null
+  /** Ended, and nothing of it can be on the door any more: released, read back, and read again. */
+  readonly gone: boolean
 }
 
 const strength = { secure: 1, lockdown: 2 } as const

@@ -26,6 +26,7 @@ export const commandRow = (command: Command, attempt: 0 | 1): CommandRow => ({
   body: command as unknown as Json,
 })
 
+/** A hold stays live in the store until nothing of it can be on the door: a restart must know of it. */
 export const holdRow = (hold: Hold): HoldRow => ({
   id: hold.id,
   door: hold.door,
@@ -33,6 +34,6 @@ export const holdRow = (hold: Hold): HoldRow => ({
   mode: hold.mode,
   until: hold.until,
   by: hold.by,
-  ended: hold.ended?.at ?? null,
+  ended: hold.gone ? (hold.ended?.at ?? null) : null,
   body: hold as unknown as Json,
 })

@@ -1,33 +1,26 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Message } from '../../core/message/message.ts'
 import { Hospital } from '../simulation/hospital.ts'
+import { randomOf } from '../simulation/random.ts'
 
 /**
- * Random interleavings of presses, moves, acknowledges, declines, failing pagers, restarts and clock steps. Each room of
- * a ward lives its own history; rooms share pagers, restarts and clock. A failure prints its seed.
+ * Random interleavings of presses, moves, acknowledges, declines, failing pagers, restarts and clock steps. Each incident
+ * of a ward lives its own history; all share pagers, restarts and clock. A failure prints its seed; DURESS_SEED starts there.
  */
-const interleavings = 1_000
+const interleavings = 100_000
 const rooms = 250
-const minutes = 4
+const minutes = 2
+/** Memory-backed where there is such a place: durability is proven elsewhere, here only what is on record counts. */
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 it(`${interleavings} interleavings: no escalation after its condition, no incident without a next step`, async () => {
-  const first = Number(process.env['DURESS_SEED'] ?? 1)
-  for (let seed = first; seed < first + interleavings / rooms; seed++) await ward(seed)
+  let incidents = 0
+  for (let seed = Number(process.env['DURESS_SEED'] ?? 1); incidents < interleavings; seed++)
+    incidents += await ward(seed)
 }, 1_800_000)
-
-/** mulberry32: small, seeded, good enough to choose what happens next. */
-const randomOf = (seed: number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 const yaml = `
 site: { name: Ward, timezone: UTC }
@@ -57,9 +50,10 @@ interface Known {
   resolved: boolean
 }
 
-async function ward(seed: number): Promise<void> {
+/** Returns how many incidents have lived and ended. */
+async function ward(seed: number): Promise<number> {
   const random = randomOf(seed)
-  const dir = mkdtempSync(join(tmpdir(), 'duress-ward-'))
+  const dir = mkdtempSync(join(scratch, 'duress-ward-'))
   const hospital = await Hospital.open(yaml, { dir, random })
   const known = new Map<number, Known>()
   const all = new Map<string, Known>()
@@ -76,10 +70,10 @@ async function ward(seed: number): Promise<void> {
   }
   try {
     for (let step = 0; step < minutes * 30; step++) {
-      for (let n = 0; n < rooms / 10; n++) {
-        await happen(hospital, Math.floor(random() * rooms), random, known, all, check)
-        check()
-      }
+      // What happens in one turn happens at once: each call takes effect in memory before the next.
+      const chosen = new Set(Array.from({ length: rooms / 5 }, () => Math.floor(random() * rooms)))
+      await Promise.all([...chosen].map((room) => happen(hospital, room, random, known, all, check)))
+      check()
       const roll = random()
       if (roll < 0.02) hospital.clock.stepWall((random() - 0.5) * 7_200_000)
       else if (roll < 0.05) hospital.world.behaves(random() < 0.5 ? 'p1' : 'p2', random() < 0.5 ? 'refuses' : 'well')
@@ -103,6 +97,7 @@ async function ward(seed: number): Promise<void> {
     const receipts = hospital.receipts().map(({ command }) => command)
     expect(new Set(receipts), `seed ${seed}: a command without a receipt`).toEqual(new Set(commands))
     expect(receipts.length, `seed ${seed}: two receipts for one command`).toBe(new Set(receipts).size)
+    return all.size
   } finally {
     await hospital.close()
     rmSync(dir, { recursive: true })

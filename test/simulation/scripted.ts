@@ -34,6 +34,8 @@ export class World {
   readonly #manners = new Map<string, Manner>()
   readonly #contexts = new Map<string, Context>()
   readonly #drops = new Map<string, (why: Error) => void>()
+  /** Called in the very turn in which an act reaches its target. */
+  onAct: (act: Acted) => void = () => {}
   #isDown = false
   #keys = 0
 
@@ -79,6 +81,10 @@ export class World {
     return Promise.resolve({ lost, acts, close: async () => {} } as unknown as Link)
   }
 
+  #seen(capability: string, { id: command, attempt, address, args }: Order<{ id: string }, any>): Acted {
+    return { at: this.#clock.now(), capability, target: address.id, command, attempt, args }
+  }
+
   async #act(capability: string, order: Order<{ id: string }, any>): Promise<Outcome> {
     const { id } = order.address
     const manner = this.#manners.get(id) ?? 'well'
@@ -86,6 +92,7 @@ export class World {
     if (capability === 'door.state') return done('confirmed', { mode: this.doors.get(id) ?? 'locked' })
     if (manner === 'refuses') return failed('UNREACHABLE', `${id} is away`)
     if (manner === 'never') return failed('NOT_FOUND', `${id} does not exist`, { retry: 'never' })
+    this.onAct(this.#seen(capability, order))
     if (typeof manner === 'object') {
       this.#clock.after(manner.landsAfterMs, () => this.#happen(capability, order))
       return this.#timeout(order)
@@ -100,8 +107,9 @@ export class World {
     return failed('TIMEOUT', 'no answer', { effect: 'possible' })
   }
 
-  #happen(capability: string, { id: command, attempt, address, args }: Order<{ id: string }, any>): void {
-    this.acts.push({ at: this.#clock.now(), capability, target: address.id, command, attempt, args })
+  #happen(capability: string, order: Order<{ id: string }, any>): void {
+    const { address, args } = order
+    this.acts.push(this.#seen(capability, order))
     if (capability === 'door.lockdown') this.doors.set(address.id, 'lockdown')
     if (capability === 'door.secure') this.doors.set(address.id, 'locked')
     if (capability === 'door.release')
