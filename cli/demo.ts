@@ -91,7 +91,7 @@ const pressAndWait = async (hospital: Hospital, { machine }: Running, pressing: 
       resolve(pressed)
     }
   })
-  const done = hospital.press(machine.site, pressing)
+  const done = (async () => hospital.press(machine.site, pressing))()
   // A button that is held is let go later.
   done.catch(() => {})
   return Promise.race([heard, done.then(() => heard)])

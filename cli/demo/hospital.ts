@@ -1,18 +1,14 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { parseDocument } from 'yaml'
 import { BridgeError } from '../../core/error.ts'
-import type { Json, Kind } from '../../core/fact.ts'
+import type { Kind } from '../../core/fact.ts'
 import type { Site } from '../../core/site/site.ts'
 import type { Received } from '../../mocks/mock.ts'
-import { startModbusPanel } from '../../mocks/modbus-panel/index.ts'
-import { startOnvifCamera } from '../../mocks/onvif-camera/index.ts'
-import { startOnvifDoors } from '../../mocks/onvif-door/index.ts'
-import { startRestDoors } from '../../mocks/rest-door/index.ts'
-import { startSnppPager } from '../../mocks/snpp-pager/index.ts'
-import { webhookSender } from '../../mocks/webhook-sender/index.ts'
+import type { Given, Reply, Request, Wires } from './mocks.ts'
 
 const template = new URL('../../config/demo/site.yaml', import.meta.url)
 
@@ -27,13 +23,13 @@ export interface Pressing {
 
 /** The mock devices of the demo, and the config that leads to them. */
 export interface Hospital {
-  /** The config, with the mocks' ports. */
+  /** The config, with the mocks' addresses. */
   readonly file: string
   /** Name and address of each mock. */
   readonly mocks: readonly (readonly [string, string])[]
   /** Hears what the mocks are asked to do. */
   listen(listener: (mock: string, received: Received) => void): void
-  /** Presses the real input of a device: the contact of the panel, the badge system's call. */
+  /** Presses the real input of a device: the contact of the panel, the badge system's call. Resolves when it is let go. */
   press(site: Site, pressing: Pressing): Promise<void>
   close(): Promise<void>
 }
@@ -54,110 +50,136 @@ export const portFor = (wanted: number): Promise<number> => freePort(wanted).cat
 
 /** Starts the mocks on free ports and writes the config that leads to them into `data`. */
 export const startHospital = async (data: string, apiPort: number): Promise<Hospital> => {
-  const password = randomBytes(9).toString('base64url')
-  const account = { username: 'bridge', password }
-  const secret = randomBytes(24).toString('base64url')
-  const presets = (...names: string[]) =>
-    Object.fromEntries(names.map((name, index) => [String(index + 1), name]))
-  const panel = await startModbusPanel()
-  const camera = await startOnvifCamera({ ...account, presets: presets('TRIAGE 1', 'TRIAGE 2', 'ED HALL') })
-  const lobbyCamera = await startOnvifCamera({ ...account, presets: presets('LOBBY', 'PHARMACY') })
-  const doors = await startOnvifDoors({
-    ...account,
-    doors: { 'ED-W': { schedule: 'Unlocked' }, LOBBY: { schedule: 'Unlocked' } },
-  })
-  const level3 = await startRestDoors({ ...account, doors: { L3: { schedule: 'Unlocked' } } })
-  const pager = await startSnppPager({ pagers: ['5550100', '5550101'] })
-  const badgePort = await freePort()
-  const badges = webhookSender({
-    url: `http://127.0.0.1:${badgePort}/badges`,
-    hmac: { secret, style: 'github' },
-  })
+  const badges = `127.0.0.1:${await freePort()}`
+  const given: Given = {
+    password: randomBytes(9).toString('base64url'),
+    secret: randomBytes(24).toString('base64url'),
+    webhook: `http://${badges}/badges`,
+  }
+  const thread = await Mocks.start(given)
+  const { wires } = thread
+  const file = join(data, 'site.yaml')
+  writeConfig(file, [
+    [['api', 'listen'], `127.0.0.1:${apiPort}`],
+    [['connectors', 'badges', 'listen'], badges],
+    ...secretsOf(data, given),
+    ...addressesOf(wires),
+  ])
+  return {
+    file,
+    mocks: [
+      ['Modbus panel', `127.0.0.1:${wires.panel}`],
+      ['camera, ED (ONVIF)', wires.camera],
+      ['camera, lobby (ONVIF)', wires.lobbyCamera],
+      ['doors, ground floor (ONVIF)', wires.doors],
+      ['door, level 3 (Axis VAPIX)', wires.level3],
+      ['pagers (SNPP)', `127.0.0.1:${wires.pager}`],
+      ['badge system (webhook)', `calls ${given.webhook}`],
+    ],
+    listen: (listener) => void thread.listeners.push(listener),
+    press: (site, pressing) => thread.ask(requestFor(site, pressing)),
+    close: () => thread.close(),
+  }
+}
 
-  const secretFile = (name: string, value: string) => {
-    mkdirSync(join(data, 'secrets'), { recursive: true, mode: 0o700 })
+/** In a thread of their own: a camera that computes its picture must not hold up the bridge. */
+class Mocks {
+  readonly listeners: ((mock: string, received: Received) => void)[] = []
+  readonly wires: Wires
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, (error: string | null) => void>()
+  #ids = 0
+
+  private constructor(worker: Worker, wires: Wires) {
+    this.#worker = worker
+    this.wires = wires
+    worker.on('message', (reply: Reply) => {
+      if (reply.is === 'received') for (const hear of this.listeners) hear(reply.mock, reply.received)
+      if (reply.is === 'done') this.#waiting.get(reply.id)?.(reply.error)
+    })
+  }
+
+  static start(given: Given): Promise<Mocks> {
+    const worker = new Worker(new URL('./mocks.ts', import.meta.url), { workerData: given })
+    return new Promise((resolve, reject) => {
+      worker.once('error', reject)
+      worker.once('message', (reply: Reply) => {
+        if (reply.is === 'ready') resolve(new Mocks(worker, reply.wires))
+      })
+    })
+  }
+
+  ask(request: Request): Promise<void> {
+    const id = ++this.#ids
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, (error) => {
+        this.#waiting.delete(id)
+        if (error === null) resolve()
+        else reject(new BridgeError('BAD_REQUEST', error))
+      })
+      this.#worker.postMessage({ id, request })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.ask({ do: 'close' })
+    await this.#worker.terminate()
+  }
+}
+
+type Value = readonly [path: string[], value: unknown]
+
+/** Passwords lie in files of their own, as they should. */
+const secretsOf = (data: string, { password, secret }: Given): Value[] => {
+  mkdirSync(join(data, 'secrets'), { recursive: true, mode: 0o700 })
+  const write = (name: string, value: string) => {
     const path = resolve(data, 'secrets', name)
     writeFileSync(path, `${value}\n`, { mode: 0o600 })
     return { file: path }
   }
-  const ofDevices = secretFile('devices', password)
-  const file = join(data, 'site.yaml')
-  writeConfig(file, [
-    [['api', 'listen'], `127.0.0.1:${apiPort}`],
-    [['connectors', 'panel', 'port'], panel.port],
-    [['connectors', 'badges', 'listen'], `127.0.0.1:${badgePort}`],
-    [['connectors', 'badges', 'hmac', 'secret'], secretFile('badges', secret)],
+  const ofDevices = write('devices', password)
+  return [
+    [['connectors', 'badges', 'hmac', 'secret'], write('badges', secret)],
     [['connectors', 'cameras', 'password'], ofDevices],
-    [['connectors', 'doors', 'url'], doors.url],
     [['connectors', 'doors', 'password'], ofDevices],
-    [['connectors', 'level3-doors', 'url'], `http://${level3.host}:${level3.port}`],
     [['connectors', 'level3-doors', 'auth', 'digest', 'password'], ofDevices],
-    [['connectors', 'pagers', 'port'], pager.port],
-    [['devices', 'cam-ed', 'output', 'url'], camera.url],
-    [['devices', 'cam-lobby', 'output', 'url'], lobbyCamera.url],
-  ])
-
-  const mocks = { panel, camera, lobbyCamera, doors, level3, pager }
-  return {
-    file,
-    mocks: [
-      ['Modbus panel', `127.0.0.1:${panel.port}`],
-      ['camera, ED (ONVIF)', camera.url],
-      ['camera, lobby (ONVIF)', lobbyCamera.url],
-      ['doors, ground floor (ONVIF)', doors.url],
-      ['door, level 3 (Axis VAPIX)', level3.vapix],
-      ['pagers (SNPP)', `127.0.0.1:${pager.port}`],
-      ['badge system (webhook)', `calls http://127.0.0.1:${badgePort}/badges`],
-    ],
-    listen: (listener) => {
-      for (const [name, mock] of Object.entries(mocks))
-        mock.journal.listen((received) => listener(name, received))
-    },
-    press: async (site, pressing) => {
-      const device = site.devices.get(pressing.device)
-      const input = (device?.input ?? {}) as { discrete?: number; id?: string }
-      if (input.discrete !== undefined) return pressPanel(panel, input.discrete, pressing)
-      if (input.id === undefined) throw notPressable(site, pressing.device)
-      const { kind, drill } = pressing
-      await callBadges(badges, { id: input.id, area: areaOf(input.id), kind, drill: drill || undefined })
-    },
-    close: async () => {
-      await Promise.all(Object.values(mocks).map((mock) => mock.close()))
-    },
-  }
+  ]
 }
 
+const addressesOf = (wires: Wires): Value[] => [
+  [['connectors', 'panel', 'port'], wires.panel],
+  [['connectors', 'doors', 'url'], wires.doors],
+  [['connectors', 'level3-doors', 'url'], wires.level3],
+  [['connectors', 'pagers', 'port'], wires.pager],
+  [['devices', 'cam-ed', 'output', 'url'], wires.camera],
+  [['devices', 'cam-lobby', 'output', 'url'], wires.lobbyCamera],
+]
+
 /** The template with these values, comments and all. */
-const writeConfig = (file: string, values: readonly (readonly [string[], unknown])[]): void => {
+const writeConfig = (file: string, values: readonly Value[]): void => {
   const document = parseDocument(readFileSync(template, 'utf8'))
   for (const [path, value] of values) document.setIn(path, document.createNode(value, { flow: true }))
   writeFileSync(file, document.toString({ lineWidth: 0 }))
 }
 
-const pressPanel = async (
-  panel: Awaited<ReturnType<typeof startModbusPanel>>,
-  discrete: number,
-  { device, kind, drill, holdMs }: Pressing,
-): Promise<void> => {
+const requestFor = (site: Site, { device, kind, drill, holdMs }: Pressing): Request => {
+  const input = (site.devices.get(device)?.input ?? {}) as { discrete?: number; id?: string }
+  if (input.id !== undefined)
+    return {
+      do: 'call',
+      payload: { id: input.id, area: areaOf(input.id), kind, drill: drill === true ? drill : undefined },
+    }
+  if (input.discrete === undefined) throw notPressable(site, device)
   if (kind !== undefined || drill)
     throw new BridgeError(
       'BAD_REQUEST',
       `${device} is a contact: what it means stands in the config. Press a badge, or use --url for --kind and --drill`,
     )
-  await panel.press(discrete, holdMs === undefined ? {} : { forMs: holdMs })
+  return { do: 'contact', discrete: input.discrete, ...(holdMs === undefined ? {} : { forMs: holdMs }) }
 }
 
 /** Where the badges of the demo happen to be. */
 const areaOf = (id: string): string => (id === '0117' ? 'gw-ed' : 'gw-301')
-
-const callBadges = async (
-  badges: ReturnType<typeof webhookSender>,
-  call: { [name: string]: Json | undefined },
-): Promise<void> => {
-  const { status, body, error } = await badges.send(call, { key: randomUUID() })
-  if (status < 200 || status > 299)
-    throw new BridgeError('BAD_REQUEST', `the webhook answered ${error ?? `${status} ${body.slice(0, 200)}`}`)
-}
 
 const notPressable = (site: Site, device: string): BridgeError => {
   const inputs = [...site.devices.values()].filter(({ input }) => input !== null).map(({ name }) => name)
