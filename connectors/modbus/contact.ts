@@ -16,7 +16,7 @@ const Cursor = z.object({
   /** When counting began, ms since the epoch: it makes keys of counts unique across restarts of the module. */
   since: z.number(),
   level: z.boolean(),
-  /** Key of the press that the level belongs to. */
+  /** Key of the press whose end has not been told yet. */
   press: z.string().nullable(),
   /** Key of the trouble that goes on. */
   fault: z.string().nullable(),
@@ -78,13 +78,14 @@ export class Contact {
     const level = this.#judgePair(reading, now, facts)
     const presses = this.#count(reading.counter ?? null, now)
     const rises = level === true && !this.#cursor.level
-    if (presses > 0) this.#press(`${this.#cursor.since}+${this.#cursor.counter}`, presses, level, now, facts)
+    if (presses > 0) this.#begin(`${this.#cursor.since}+${this.#cursor.counter}`, presses, level, now, facts)
     else if (rises && now - this.#countedAt <= apartMs) this.#continue()
     else if (rises) {
       this.#owed = reading.counter !== undefined
-      this.#press(`${now}`, 1, level, now, facts)
+      this.#begin(`${now}`, 1, level, now, facts)
     }
-    if (level === false && this.#cursor.level) this.#release(now, facts)
+    // One that was only counted has its end in the next reading: the level may have been read just before the press.
+    if (level === false && (this.#cursor.level || presses === 0)) this.#end(now, facts)
     return facts
   }
 
@@ -134,7 +135,8 @@ export class Contact {
     return stillTheSame ? presses - 1 : presses
   }
 
-  #press(key: string, presses: number, level: boolean | null, now: number, facts: Fact[]): void {
+  #begin(key: string, presses: number, level: boolean | null, now: number, facts: Fact[]): void {
+    const before = this.#cursor.press
     this.#cursor.press = `${this.#settings.device}/${key}`
     if (level === true) this.#cursor.level = true
     else if (!this.#cursor.level) this.#countedAt = now
@@ -144,6 +146,8 @@ export class Contact {
       phase: 'active',
       ...this.#said(this.#cursor.press, { ...this.#raw(level), ...count }),
     })
+    // After the press, not before it: the cursor of a fact may hold nothing that is not recorded yet.
+    if (before !== null) facts.push(this.#restored(before, level))
   }
 
   /** The level of a press that the counter has shown already. */
@@ -153,11 +157,18 @@ export class Contact {
     this.#countedAt = Number.NEGATIVE_INFINITY
   }
 
-  #release(now: number, facts: Fact[]): void {
+  #end(now: number, facts: Fact[]): void {
+    if (this.#cursor.level) this.#releasedAt = now
+    if (this.#cursor.level && this.#cursor.press === null) this.moved = true
     this.#cursor.level = false
-    this.#releasedAt = now
-    const key = this.#cursor.press ?? `${this.#settings.device}/${now}`
-    facts.push({ is: 'press', phase: 'restored', ...this.#said(`${key}/restored`, this.#raw(false)) })
+    const key = this.#cursor.press
+    if (key === null) return
+    this.#cursor.press = null
+    facts.push(this.#restored(key, false))
+  }
+
+  #restored(key: string, level: boolean | null): Fact {
+    return { is: 'press', phase: 'restored', ...this.#said(`${key}/restored`, this.#raw(level)) }
   }
 
   #trouble(phase: 'active' | 'restored', key: string, level: boolean): Fact {

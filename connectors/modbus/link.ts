@@ -69,7 +69,9 @@ const crashed = (error: unknown): BridgeError =>
 const probe = async (wire: Wire, poll: Poll, address: Output | null, signal: AbortSignal): Promise<Json> => {
   if (signal.aborted) throw new BridgeError('ABORTED', 'given up before anything was read')
   if (address === null) {
+    if (!wire.isOpen) throw new BridgeError('LINK_DOWN', 'the connection is gone')
     if (poll.refusal) throw poll.refusal
+    await poll.ping()
     return { ...poll.measured }
   }
   const relay = relayOf(address)

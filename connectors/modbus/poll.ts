@@ -99,6 +99,12 @@ export class Poll {
     }
   }
 
+  /** Reads something, to see that the unit is there. Rejects when it is not. */
+  async ping(): Promise<void> {
+    const [first] = this.#requests
+    if (first) await this.#wire.turn(() => this.#wire.read(first.run))
+  }
+
   /** Reads everything once. Rejects only when the wire is lost. */
   async cycle(): Promise<void> {
     for (const each of this.#requests) {
