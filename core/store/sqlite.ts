@@ -32,16 +32,17 @@ export class Engine {
   readonly loaded: Loaded
   #epoch = 0
   readonly #db: DatabaseSync
-  readonly #writer: Writer
+  readonly #key: KeyObject
+  #writer!: Writer
 
-  /** Opens or makes a file and reads what is open in it. */
+  /** Opens or makes a file and reads what is open in it; `take` or `follow` comes before anything is written. */
   constructor(path: string, key: KeyObject) {
     this.path = path
+    this.#key = key
     this.#db = openDatabase(path)
     try {
       migrate(this.#db, path)
       this.loaded = load(this.#db)
-      this.#writer = new Writer(this.#db, key, this.loaded.head)
       this.reader = new Reader(this.#db)
     } catch (error) {
       this.close()
@@ -55,6 +56,7 @@ export class Engine {
     this.#db
       .prepare('INSERT INTO anchor SELECT 0, ?, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM anchor)')
       .run(genesis)
+    this.#writer = new Writer(this.#db, this.#key, this.loaded.head)
     return this.#epoch
   }
 
@@ -64,7 +66,7 @@ export class Engine {
       .prepare('INSERT INTO anchor VALUES (?, ?, ?, ?)')
       .run(anchor.seq, anchor.chain, anchor.file, anchor.why)
     this.#setEpoch(epoch)
-    this.#writer.head = anchor
+    this.#writer = new Writer(this.#db, this.#key, anchor)
   }
 
   get head(): TrailHead {

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, expect, test } from 'vitest'
+import { storeFiles } from './files.ts'
+import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
+import type { Committed } from './port.ts'
+import { migrate, migrations, openDatabase, versionOf } from './schema.ts'
+import { threadStore } from './thread.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+const place = () => {
+  const dir = directory()
+  cleanups.push(dir.remove)
+  return dir.path
+}
+const start = async (dir: string) => {
+  const { all, told } = options(dir)
+  const store = threadStore(all)
+  cleanups.push(() => store.close())
+  await store.open()
+  return { store, told }
+}
+/** A foreign program that holds the file, as a stuck disk does. */
+const hold = (dir: string) => {
+  const db = new DatabaseSync(join(dir, 'duress.db'))
+  db.exec('BEGIN IMMEDIATE')
+  return () => db.close()
+}
+
+test('a commit that hangs holds up no response, and says the truth when it is known', async () => {
+  const dir = place()
+  const { store, told } = await start(dir)
+  const letGo = hold(dir)
+  const seen: string[] = []
+  const commit = async (name: string) => {
+    const end = await store.commit(press(name), () => seen.push(`act ${name}`))
+    seen.push(`recorded ${name}`)
+    return end
+  }
+  const ends: Promise<Committed>[] = [commit('i1'), commit('i2')]
+  await until('the responses run', () => seen.length === 2)
+  ends.push(commit('i3'))
+  expect(seen).toEqual(['act i1', 'act i2', 'act i3'])
+  expect(store.health().inFlightMs).toBeGreaterThan(240)
+  letGo()
+  expect(await Promise.all(ends)).toEqual([{ recorded: true }, { recorded: true }, { recorded: true }])
+  expect(seen.slice(3)).toEqual(['recorded i1', 'recorded i2', 'recorded i3'])
+  expect(told.map(({ recording }) => recording)).not.toContain(false)
+})
+
+test('a file that stays held is given up for a fresh one', async () => {
+  const dir = place()
+  const { store } = await start(dir)
+  const letGo = hold(dir)
+  cleanups.push(letGo)
+  expect(await store.commit(press('i1'))).toMatchObject({
+    recorded: false,
+    why: expect.stringContaining('locked'),
+  })
+  await recordingAgain(store)
+  expect(storeFiles(dir)).toHaveLength(2)
+  expect((await store.trail(1, 10)).flatMap(({ incidents }) => incidents)).toEqual(['i1'])
+})
+
+test('a migration backs the file up first, and goes through whole or not at all', () => {
+  const dir = place()
+  mkdirSync(dir, { recursive: true })
+  const path = join(dir, 'duress.db')
+  const db = openDatabase(path)
+  migrate(db, path)
+  expect(versionOf(db)).toBe(1)
+  db.exec("INSERT INTO device VALUES ('d', '1')")
+  const broken = [...migrations, 'ALTER TABLE device ADD COLUMN seen INTEGER; SELECT * FROM nowhere']
+  expect(() => migrate(db, path, broken)).toThrow('nowhere')
+  expect(versionOf(db)).toBe(1)
+  migrate(db, path, [...migrations, 'ALTER TABLE device ADD COLUMN seen INTEGER'])
+  expect(db.prepare('SELECT * FROM device').get()).toEqual({ name: 'd', body: '1', seen: null })
+  expect(() => migrate(db, path)).toThrow(expect.objectContaining({ code: 'SCHEMA_TOO_NEW' }))
+  db.close()
+  const copy = new DatabaseSync(`${path}.v1.backup`, { readOnly: true })
+  expect(copy.prepare('SELECT * FROM device').get()).toEqual({ name: 'd', body: '1' })
+  copy.close()
+})
+
+test('the answer leaves only after the disk has the press: fsync returns before the line is written', async () => {
+  const log = join(place(), 'strace')
+  const writer = join(import.meta.dirname, 'fixtures/writer.ts')
+  const presses = 30
+  const child = spawn(
+    'strace',
+    [
+      ...['-f', '-y', '-e', 'trace=fdatasync,fsync,write', '-s', '40', '-o', log],
+      ...[process.execPath, writer, place(), '1', '1', 'thread', `${presses}`],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  child.stdout.resume()
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', () => reject(new Error('this test needs strace: apt-get install -y strace')))
+    child.once('exit', () => resolve())
+  })
+  // One press at a time: before each answer a sync of the write-ahead log must have returned.
+  let syncing = ''
+  let synced = false
+  let answers = 0
+  for (const line of readFileSync(log, 'utf8').split('\n')) {
+    const thread = line.split(' ')[0]!
+    if (/f(data)?sync\(\d+<.*duress\.db-wal>/.test(line)) {
+      if (line.endsWith('= 0')) synced = true
+      else syncing = thread
+    } else if (thread === syncing && /sync resumed.*= 0$/.test(line)) synced = true
+    if (!/write\(.*"\+i\d+\\n"/.test(line)) continue
+    expect([line, synced]).toEqual([line, true])
+    synced = false
+    answers++
+  }
+  expect(answers).toBe(presses)
+})
+
+test('nothing is written for a set that has nothing to say', async () => {
+  const { store } = await start(place())
+  expect(await store.commit(quiet({}))).toEqual({ recorded: true })
+  expect(await store.trail(1, 10)).toEqual([])
+})
