@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { capability, pageSend } from '../core/capability.ts'
+import type { Connector } from '../core/connector.ts'
 import { catalogue } from './fixtures/catalogue.ts'
 import { type LocatedFinding, loadText } from './load.ts'
 
@@ -640,6 +643,73 @@ test('advice does not keep a config from running', () => {
   expect(
     say('    egress: free\n    noise: none', '    egress: free\n    fire: none\n    noise: none'),
   ).toContain('covered by `fire-panel` all the same')
+})
+
+const fatalOf = (text: string, of = catalogue): string =>
+  loadText(text, of)
+    .findings.filter((finding) => finding.fatal)
+    .map(show)
+    .join('\n')
+
+test('a camera that is named is told which preset, unless it has one', () => {
+  const named = good.replace('camera.preset: { to: nearest }', 'camera.preset: { to: cam-ed-3 }')
+  expect(fatalOf(named)).toBe('')
+  const bare = named.replace('{ preset: "2", perceptible: none }', '{ perceptible: none }')
+  expect(fatalOf(bare)).toContain('which preset of `cam-ed-3`?')
+  expect(fatalOf(bare.replace('to: cam-ed-3 }', 'to: cam-ed-3, preset: "2" }'))).toBe('')
+})
+
+test('a lock on a door by name is refused where its way out is not free', () => {
+  const named = good.replace('door.lockdown: { to: guarding', 'door.lockdown: { to: [door-ed-w]')
+  expect(fatalOf(named)).toBe('')
+  expect(fatalOf(named.replace('egress: free', 'egress: delayed'))).toContain(
+    'the way out through `door-ed-w` is delayed',
+  )
+})
+
+test('where a lock is asked for only from some places, it is advice: the planner leaves it out', () => {
+  const delayed = good.replace(
+    'guards: [north/l2/ed]\n    egress: free',
+    'guards: [north/l2/ed]\n    egress: delayed',
+  )
+  const everywhere = delayed.replace('kind: weapon, place: north/l1/lobby', 'kind: weapon')
+  const { site, findings } = loadText(everywhere, catalogue)
+  expect(site).not.toBeNull()
+  expect(findings.map(show).join('\n')).toContain('the way out through `door-ed-w` is delayed')
+})
+
+test('a lockdown with its reason in writing is accepted', () => {
+  const assist = good.replace('kind: weapon, place: north/l1/lobby', 'kind: assist, place: north/l1/lobby')
+  expect(fatalOf(assist)).not.toBe('')
+  expect(fatalOf(assist.replace('limit: 15m', 'limit: 15m, because: agreed with the fire marshal'))).toBe('')
+})
+
+test('silence leaves somebody to be told, for each place', () => {
+  const station = good.replace(
+    'id: "5550100", place: north/l1/security-office',
+    'id: "5550100", place: north/l2/ed/bay-1',
+  )
+  expect(fatalOf(station)).toContain('nobody could be told at once of a press in `north/l2/ed`')
+  expect(fatalOf(station.replace('page.send: { to: security }', 'page.send: { to: everybody }'))).toBe('')
+  const quiet = good.replace('    kind: weapon\n', '    kind: medical\n    silent: true\n')
+  expect(fatalOf(quiet)).toBe('')
+  expect(fatalOf(quiet.replace('place: north/l1/security-office', 'place: north/l1/lobby'))).toContain(
+    'its presses are silent',
+  )
+})
+
+test('a connector of a third party that is wrong, or throws, is a finding', () => {
+  const pagers = catalogue.get('pager')!
+  const having = (change: Partial<Connector>) => new Map([...catalogue, ['pager', { ...pagers, ...change }]])
+  const limit = capability({ ...pageSend, name: 'page.limited', args: z.object({ limit: z.number() }) })
+  expect(fatalOf(good, having({ can: [pageSend, limit] }))).toContain(
+    'the argument `limit` of its capability',
+  )
+  const fails = () => {
+    throw new Error('boom')
+  }
+  expect(fatalOf(good, having({ check: fails }))).toContain("can't check this: boom")
+  expect(fatalOf(good, having({ link: fails }))).toContain("can't work with this: boom")
 })
 
 test('all findings are said at once, in the order of the file', () => {

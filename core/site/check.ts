@@ -35,6 +35,7 @@ const checks: readonly Check[] = [
   doors.firesAreCovered,
   // Nobody is provoked.
   silence.silentIsSilent,
+  silence.silenceIsHeard,
   silence.silentPathsAreDeclared,
   silence.holdUpIsSilent,
   // Devices mean what they should.
