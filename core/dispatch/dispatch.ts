@@ -238,7 +238,7 @@ export class Dispatch implements LaneOwner {
         : step * (0.5 + this.#ports.random() / 2)
     tracked.notBefore = this.clock.mono() + pause
     this.#ports.retried(tracked, this.clock.now() + Math.round(pause), outcome)
-    lane.add(tracked)
+    lane.putBack(tracked)
   }
 
   /** A newer setting of the same target takes the place of an older one that still waits; of a release never. */

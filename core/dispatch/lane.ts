@@ -43,6 +43,11 @@ export class Lane {
     this.#waiting[rank(tracked.command.priority)]!.push(tracked)
   }
 
+  /** Puts one back that has failed: before those that came after it. */
+  putBack(tracked: Tracked): void {
+    this.#waiting[rank(tracked.command.priority)]!.unshift(tracked)
+  }
+
   remove(tracked: Tracked): void {
     const queue = this.#waiting[rank(tracked.command.priority)]!
     const index = queue.indexOf(tracked)
@@ -56,6 +61,8 @@ export class Lane {
     const { clock } = this.#owner
     let nextAt = Number.POSITIVE_INFINITY
     let left = false
+    /** Targets with an earlier command that waits: what sets the state of a target goes in order. */
+    const queued = new Set<string>()
     for (const queue of this.#waiting)
       for (let index = 0; index < queue.length; ) {
         const tracked = queue[index] as Tracked
@@ -65,12 +72,13 @@ export class Lane {
           continue
         }
         left = true
-        const at = this.#startsAt(tracked)
+        const at = this.#startsAt(tracked, queued)
         if (at <= clock.mono()) {
           queue.splice(index, 1)
           this.#start(tracked)
           continue
         }
+        if (isStateful(tracked)) queued.add(tracked.command.target)
         nextAt = Math.min(nextAt, at)
         if (this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
         index++
@@ -102,9 +110,10 @@ export class Lane {
   }
 
   /** When a command may start, on the monotonic clock; infinity while it waits for another to end. */
-  #startsAt(tracked: Tracked): number {
+  #startsAt(tracked: Tracked, queued: ReadonlySet<string>): number {
     if (this.#inFlight >= (this.breaker.isOpen ? 1 : this.#atOnce)) return Number.POSITIVE_INFINITY
-    if (isStateful(tracked) && this.#busy.has(tracked.command.target)) return Number.POSITIVE_INFINITY
+    const { target } = tracked.command
+    if (isStateful(tracked) && (this.#busy.has(target) || queued.has(target))) return Number.POSITIVE_INFINITY
     if (!this.#owner.isUp(tracked)) return Number.POSITIVE_INFINITY
     // A probe goes with the most urgent command, whatever pause that one had.
     return this.breaker.isOpen ? this.breaker.nextAt() : tracked.notBefore
