@@ -226,6 +226,19 @@ describe('a damaged file', () => {
     expect(inFile(storeFiles(dir)[1]!, 'SELECT file FROM anchor')).toEqual(['duress.db'])
   })
 
+  test('is found by a check of the whole file, also where nothing is read at the start', async () => {
+    const dir = place()
+    const path = await filled(dir)
+    const healthy = await start(threadStore, dir)
+    expect(await healthy.store.check()).toEqual([])
+    await healthy.store.close()
+    const leaf = "SELECT min(pageno) FROM dbstat WHERE name = 'trail' AND pagetype = 'leaf'"
+    const page = Number(inFile(path, leaf)[0])
+    damage(path, new Function('file', `file.fill(0x5a, ${(page - 1) * 4096}, ${page * 4096})`) as any)
+    const { store } = await start(threadStore, dir)
+    expect((await store.check()).length).toBeGreaterThan(0)
+  })
+
   test('gives back what can still be read of it', async () => {
     const dir = place()
     const path = await filled(dir)

@@ -2,14 +2,13 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { BridgeError, messageOf } from '../error.ts'
-import { genesis } from '../trail/chain.ts'
 import { trailKey } from '../trail/key.ts'
 import { Ballast } from './ballast.ts'
-import { encode, encodeKey, type Value } from './encode.ts'
+import type { Value } from './encode.ts'
 import { firstFile, isFull, nextFile, own, storeFiles } from './files.ts'
-import type { Loaded } from './load.ts'
-import type { ChangeSet, Opened, TrailHead } from './port.ts'
+import type { TrailHead } from './port.ts'
 import type { Reader } from './reader.ts'
+import { headOf, nothing, type OpenedFile, opened, stateOf } from './salvage.ts'
 import { type Applied, Engine } from './sqlite.ts'
 
 export interface DiskOptions {
@@ -22,14 +21,6 @@ export interface DiskOptions {
 export type Written =
   | { readonly applied: Applied; readonly ballastGone: boolean }
   | { readonly lost: string; readonly ballastGone: boolean }
-
-export type OpenedFile = Omit<Opened, 'health'> & {
-  readonly file: string | null
-  /** Why it isn't recording, or why this is a fresh file. */
-  readonly trouble: string | null
-  readonly recording: boolean
-  readonly ballastGone: boolean
-}
 
 /** What a fresh file continues. The client knows it, since this side may be a thread that has just been born. */
 export interface Continues {
@@ -191,7 +182,7 @@ export class Disk {
     const loaded = engine?.loaded ?? nothing(why)
     if (engine) this.#givenUp.push(engine)
     const epoch = loaded.epoch + 1
-    const head = { seq: loaded.head.seq, chain: Buffer.from(loaded.head.chain).toString('hex') }
+    const head = headOf(loaded.head)
     const file = this.#trying
     try {
       this.renew({ at: Math.max(at, loaded.clockFloor), epoch, head, file, why })
@@ -242,54 +233,3 @@ const refuseWhatNobodyCanMend = (error: unknown, dir: string): void => {
   const message = `the store in ${dir} can't be opened: ${messageOf(error)}; check the rights of the directory`
   throw new BridgeError('STORE_FAILED', message, { cause: error })
 }
-
-const opened = (loaded: Loaded, epoch: number, engine: Engine | null, trouble: string | null): OpenedFile => {
-  const { head: _, ...rest } = loaded
-  const head = engine?.head ?? { seq: loaded.head.seq, chain: Buffer.from(loaded.head.chain).toString('hex') }
-  return {
-    ...rest,
-    epoch,
-    trailHead: head,
-    file: engine ? basename(engine.path) : null,
-    trouble,
-    recording: engine !== null,
-    ballastGone: false,
-  }
-}
-
-const nothing = (why: string): Loaded => ({
-  epoch: 0,
-  clockFloor: 0,
-  head: { seq: 0, chain: genesis },
-  openIncidents: [],
-  nextIncidentNumber: 1,
-  unfinishedCommands: [],
-  moreCommands: null,
-  liveHolds: [],
-  keys: [],
-  cursors: [],
-  devices: [],
-  openFaults: [],
-  revisions: [],
-  unread: [why],
-})
-
-/** What was read of a damaged file, as the rows of a fresh one. */
-const stateOf = (loaded: Loaded, at: number): Value[] => {
-  const flat: Value[] = []
-  const set = (part: Partial<ChangeSet>) =>
-    encode({ at, waits: false, trail: { incident: null, entries: [] }, ...part }, flat)
-  for (const revision of loaded.revisions) set({ revision })
-  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, devices: loaded.devices })
-  set({ cursors: loaded.cursors, faults: loaded.openFaults, commands: loaded.unfinishedCommands })
-  set({ retries: loaded.unfinishedCommands.filter(({ inFlight }) => !inFlight).map(ended) })
-  for (const key of loaded.keys) encodeKey(key, flat)
-  return flat
-}
-
-const ended = ({ id, attempt, dueAt, effect }: Loaded['unfinishedCommands'][number]) => ({
-  command: id,
-  attempt,
-  dueAt,
-  effect,
-})

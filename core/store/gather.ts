@@ -1,11 +1,13 @@
+import { join } from 'node:path'
 import type { Timer } from '../clock.ts'
 import { messageOf } from '../error.ts'
-import type { Repeat } from './apply.ts'
 import { actNow, Backlog, type Bundle, type Waiting } from './backlog.ts'
+import { checkFile } from './check.ts'
 import type { Written } from './disk.ts'
 import { answeredOf, Keys, type KnownKey } from './keys.ts'
 import type * as port from './port.ts'
 import { renew } from './recovery.ts'
+import { settleAll } from './settle.ts'
 import type { Applied } from './sqlite.ts'
 import type { Reading, Transport } from './transport.ts'
 
@@ -258,6 +260,11 @@ export class GatheringStore implements port.Store {
     }
   }
 
+  async check(): Promise<readonly string[]> {
+    const { dir } = this.#options
+    return dir === ':memory:' || this.#file === null ? [] : checkFile(join(dir, this.#file))
+  }
+
   async backup(path: string): Promise<void> {
     await this.#transport.ask({ do: 'backup', path })
   }
@@ -308,36 +315,4 @@ export class GatheringStore implements port.Store {
   trailOf(incident: string, from: number, limit: number): Promise<readonly port.TrailRow[]> {
     return this.#read('trailOf', incident, from, limit)
   }
-}
-
-/** Tells everybody of a batch that is on disk. */
-const settleAll = ({ sets }: Bundle, { refused, repeated }: Applied, keys: Keys): void => {
-  const whyRefused = new Map(refused)
-  const byWhom = new Map(repeated)
-  for (let index = 0; index < sets.length; index++) {
-    const waiting = sets[index]
-    if (waiting) settleOne(waiting, whyRefused.get(index), byWhom.get(index), keys)
-  }
-}
-
-const settleOne = (
-  waiting: Waiting,
-  why: string | undefined,
-  repeat: Repeat | undefined,
-  keys: Keys,
-): void => {
-  const { key, settle } = waiting
-  if (why !== undefined) {
-    if (key && !waiting.repeats) keys.remove(key)
-    settle({ recorded: false, because: 'refused', why })
-    return
-  }
-  if (key) key.onDisk = true
-  if (repeat) {
-    const [id, incident, answer] = repeat
-    settle({ recorded: true, duplicate: { id, incident, answer: JSON.parse(answer) } })
-    return
-  }
-  actNow(waiting)
-  settle({ recorded: true })
 }

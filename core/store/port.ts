@@ -13,7 +13,7 @@ import type { Json } from '../fact.ts'
  * - `Committed` tells a set that was refused (a defect, or another owner) from one that found no disk.
  * - An incident has `kept`: held as evidence, so never pruned.
  * - `UnfinishedCommand` has `inFlight` and `crashed`, which the rule of three crashes needs.
- * - `health` is synchronous, and `StoreOptions.changed` pushes it.
+ * - `health` is synchronous, and `StoreOptions.changed` pushes it. `check` is SQLite's quick_check.
  * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused.
  */
 export interface Store {
@@ -31,7 +31,10 @@ export interface Store {
   commit(set: ChangeSet, act?: () => void): Promise<Committed>
   /** What was answered to this press key in the last 24 hours, on disk or not; null for a new key. */
   answered(source: string, key: string): Answered | null
-  /** Unfinished commands by due time, at most 1,000; `after` is the last one of the page before. */
+  /**
+   * Unfinished commands by due time, at most 1,000; `after` is the last one of the page before. This and the reads
+   * below reject with STORE_FAILED while there is no file.
+   */
   due(after: DueCursor | null, limit: number): Promise<readonly UnfinishedCommand[]>
   incident(id: string): Promise<IncidentRecord | null>
   /** Newest first, 100 a page; `cursor` is `next` of the page before. */
@@ -47,6 +50,8 @@ export interface Store {
    * go first. Never an open or kept incident, never a live hold; the chain stays. `more`: the budget ran out.
    */
   prune(before: number, budgetMs: number): Promise<{ readonly erased: number; readonly more: boolean }>
+  /** Looks the whole file through for damage, off the alarm path; what is wrong, in words. For after the start. */
+  check(): Promise<readonly string[]>
   /** SQLite's own online backup to a new file. */
   backup(path: string): Promise<void>
   health(): Health

@@ -1,6 +1,7 @@
-import { type Continues, Disk, type DiskOptions, type OpenedFile, type Written } from './disk.ts'
+import { type Continues, Disk, type DiskOptions, type Written } from './disk.ts'
 import type { Value } from './encode.ts'
 import type { TrailHead } from './port.ts'
+import type { OpenedFile } from './salvage.ts'
 
 /** What the client asks of the side that holds the files. */
 export type Request =

@@ -39,6 +39,14 @@ test('refuses a new piece when the quota is full, and never removes an old one f
   expect(files()).toHaveLength(2)
 })
 
+test('the same bytes twice at once are one piece, and count once', async () => {
+  const evidence = new Evidence(dir.path, { quotaBytes: 2_000 })
+  const bytes = randomBytes(1_000)
+  await Promise.all([evidence.keep(bytes), evidence.keep(bytes), evidence.keep(bytes)])
+  await evidence.keep(randomBytes(1_000))
+  expect(files()).toHaveLength(2)
+})
+
 test('refuses a piece that is too large', async () => {
   const evidence = new Evidence(dir.path, { pieceBytes: 100 })
   await expect(evidence.keep(randomBytes(101))).rejects.toMatchObject({ code: 'TOO_LARGE' })

@@ -20,6 +20,7 @@ export class Evidence {
   readonly #piece: number
   #measured: Promise<void> | null = null
   #used = 0
+  readonly #writing = new Map<string, Promise<void>>()
 
   constructor(dataDir: string, limits: { readonly quotaBytes?: number; readonly pieceBytes?: number } = {}) {
     this.#dir = join(dataDir, 'evidence')
@@ -33,18 +34,29 @@ export class Evidence {
     if (size > this.#piece)
       throw new BridgeError('TOO_LARGE', `a piece of evidence of ${size} bytes is over ${this.#piece}`)
     const hash = createHash('sha256').update(bytes).digest('hex')
+    // The same picture twice at once is one piece, and counts once.
+    const writing = this.#writing.get(hash) ?? this.#keepAs(hash, bytes)
+    this.#writing.set(hash, writing)
+    try {
+      await writing
+    } finally {
+      this.#writing.delete(hash)
+    }
+    return hash
+  }
+
+  async #keepAs(hash: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#dir, hash)
     await this.#measure()
-    if ((await sizeOf(path)) !== null) return hash
-    this.#reserve(size)
+    if ((await sizeOf(path)) !== null) return
+    this.#reserve(bytes.byteLength)
     try {
       await this.#write(path, bytes)
     } catch (error) {
-      this.#used -= size
+      this.#used -= bytes.byteLength
       const message = `evidence can't be kept in ${this.#dir}: check space and rights of the disk`
       throw new BridgeError('STORE_FAILED', message, { cause: error })
     }
-    return hash
   }
 
   /** The bytes of a piece; null when there is none. Rejects with CHAIN_BROKEN when they are not what was kept. */

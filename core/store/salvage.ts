@@ -1,0 +1,74 @@
+import { basename } from 'node:path'
+import { genesis } from '../trail/chain.ts'
+import { encode, encodeKey, type Value } from './encode.ts'
+import type { Loaded } from './load.ts'
+import type { ChangeSet, Opened, TrailHead } from './port.ts'
+import type { Engine } from './sqlite.ts'
+
+export type OpenedFile = Omit<Opened, 'health'> & {
+  readonly file: string | null
+  /** Why it isn't recording, or why this is a fresh file. */
+  readonly trouble: string | null
+  readonly recording: boolean
+}
+
+/** `engine` null: what was read is all there is, and nothing can be written. */
+export const opened = (
+  loaded: Loaded,
+  epoch: number,
+  engine: Engine | null,
+  trouble: string | null,
+): OpenedFile => {
+  const { head, ...rest } = loaded
+  return {
+    ...rest,
+    epoch,
+    trailHead: engine?.head ?? headOf(head),
+    file: engine ? basename(engine.path) : null,
+    trouble,
+    recording: engine !== null,
+  }
+}
+
+export const headOf = ({ seq, chain }: Loaded['head']): TrailHead => ({
+  seq,
+  chain: Buffer.from(chain).toString('hex'),
+})
+
+/** What a file gives of which nothing can be read. */
+export const nothing = (why: string): Loaded => ({
+  epoch: 0,
+  clockFloor: 0,
+  head: { seq: 0, chain: genesis },
+  openIncidents: [],
+  nextIncidentNumber: 1,
+  unfinishedCommands: [],
+  moreCommands: null,
+  liveHolds: [],
+  keys: [],
+  cursors: [],
+  devices: [],
+  openFaults: [],
+  revisions: [],
+  unread: [why],
+})
+
+/** What was read of a damaged file, as the rows of a fresh one. */
+export const stateOf = (loaded: Loaded, at: number): Value[] => {
+  const flat: Value[] = []
+  const set = (part: Partial<ChangeSet>) =>
+    encode({ at, waits: false, trail: { incident: null, entries: [] }, ...part }, flat)
+  for (const revision of loaded.revisions) set({ revision })
+  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, devices: loaded.devices })
+  set({ cursors: loaded.cursors, faults: loaded.openFaults, commands: loaded.unfinishedCommands })
+  set({ retries: loaded.unfinishedCommands.filter(({ inFlight }) => !inFlight).map(ended) })
+  for (const key of loaded.keys) encodeKey(key, flat)
+  return flat
+}
+
+const ended = ({ id, attempt, dueAt, effect }: Loaded['unfinishedCommands'][number]) => ({
+  command: id,
+  attempt,
+  dueAt,
+  effect,
+})
