@@ -64,7 +64,7 @@ it("the presser's own badge never speaks", async () => {
   )
   expect(speaks).not.toBe(mercy)
   hospital = await Hospital.open(speaks)
-  await hospital.badge('badge-3', 'north/l1/lobby', 'zone', 0, 'assist')
+  await hospital.badge('badge-3', 'north/l2/ed/triage-5', 'room', 0, 'assist')
   await hospital.advance(0)
   expect(hospital.acts('event.send', 't3')).toEqual([])
   expect(hospital.receipt('event.send', 'badge-3')?.end).toBe('suppressed')

@@ -50,7 +50,8 @@ export class Hospital {
       ['console', consoleConnector as unknown as Connector],
     ])
     const loaded = loadText(yaml, this.#catalogue, 'hospital.yaml')
-    if (!loaded.site) throw new Error(loaded.findings.map(({ line, message }) => `${line}: ${message}`).join('\n'))
+    const fatal = loaded.findings.filter((finding) => finding.fatal)
+    if (!loaded.site) throw new Error(fatal.map(({ line, message }) => `${line}: ${message}`).join('\n'))
     this.site = loaded.site
   }
 
