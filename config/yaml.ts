@@ -21,7 +21,7 @@ export interface Position {
 }
 
 /** A problem of the text itself, which no path leads to. */
-export interface TextProblem extends Position {
+interface TextProblem extends Position {
   readonly message: string
 }
 

@@ -8,7 +8,7 @@ import * as told from './check/told.ts'
 import * as wiring from './check/wiring.ts'
 import type { Problem } from './explain.ts'
 
-export type { Extent, Section } from './check/subject.ts'
+export type { Section } from './check/subject.ts'
 
 /** Every rule, by the promise that it serves. */
 const checks: readonly Check[] = [

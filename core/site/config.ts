@@ -85,7 +85,7 @@ interface PlaceNode {
 }
 
 /** One node of the tree of places. */
-export const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
+const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
   z.strictObject({
     level: Level.describe('What kind of place: campus, building, floor, unit, zone, room or bed.'),
     name: z.string().min(1).max(100).optional().describe('Name in words; default: its key.'),

@@ -19,7 +19,7 @@ const distance = (a: string, b: string): number => {
 }
 
 /** The known word that was probably meant; null when none is close. */
-export const closest = (word: string, known: Iterable<string>): string | null => {
+const closest = (word: string, known: Iterable<string>): string | null => {
   const limit = Math.max(1, Math.floor(word.length / 3))
   let best: string | null = null
   let least = limit + 1
