@@ -210,7 +210,7 @@ export class Bridge {
   }
 
   async #recordOnly(connector: string, press: Press, event: Event): Promise<Recorded> {
-    const page = event.source.device === null ? undefined : this.#withDevice(event.source.device)
+    const page = event.source.device === null ? undefined : this.#p.book.withDevice(event.source.device)
     const incident = event.phase === 'restored' ? (page?.incident.id ?? null) : null
     const fact = factRow(connector, press, event, incident)
     const entries = [pressEntry(event, incident)]
@@ -226,7 +226,7 @@ export class Bridge {
 
   /** A chattering input costs one counted row a press, not a plan; the incident is open already. */
   async #summarise(connector: string, press: Press, event: Event): Promise<Recorded> {
-    const page = press.device === null ? undefined : this.#withDevice(press.device)
+    const page = press.device === null ? undefined : this.#p.book.withDevice(press.device)
     const incident = page?.incident.id ?? null
     const cursor =
       press.device !== null && press.cursor !== undefined
@@ -286,7 +286,7 @@ export class Bridge {
 
   #moved(device: Device, state: State): void {
     const { clock, site } = this.#p
-    const page = this.#withDevice(device.name)
+    const page = this.#p.book.withDevice(device.name)
     if (!page) return
     const now = clock.now()
     const location = locate(site, device, state.sighting, now)
@@ -294,17 +294,11 @@ export class Bridge {
     const isMove = location.place !== page.incident.location.place
     if (isMove && now - last < moveEveryMs) return
     const next = apply(page.incident, { is: 'moved', at: now, location })
-    if (!isMove) page.incident = next
+    if (!isMove) this.#p.book.turn(page, next)
     else
       void this.#advance(page, next, {
         entries: [changeEntry(page.incident.id, { is: 'moved', at: now, location })],
       })
-  }
-
-  #withDevice(device: string): Page | undefined {
-    for (const page of this.#p.book.pages())
-      if (!page.incident.resolved && page.incident.devices.includes(device)) return page
-    return undefined
   }
 
   /** From `apply` on: takes effect in memory at once, then one commit, then dispatch. */
@@ -313,9 +307,9 @@ export class Bridge {
     next: Incident,
     about: { fact?: FactRow; entries: readonly Entry[] },
   ): Promise<Committed> {
-    const { clock, due, doors, dispatch, siteOf, fire } = this.#p
+    const { book, clock, due, doors, dispatch, siteOf, fire } = this.#p
     const before = page.incident
-    page.incident = next
+    book.turn(page, next)
     const wanted = plan(siteOf(next.revision), next, clock.now(), fire)
     const draft = this.#draft(page, wanted)
     page.lookAt = wanted.nextAt

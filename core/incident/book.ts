@@ -20,6 +20,8 @@ export class Book {
   /** Ids of commands whose bodies wait in the store, since memory was full. */
   readonly spilled = new Set<string>()
   readonly #pages = new Map<string, Page>()
+  /** Pages by what a press may join them by: device, person, source in words, place. Never more than one look-up a press. */
+  readonly #by = new Map<string, Set<Page>>()
   #nextNumber: number
 
   constructor(nextNumber: number) {
@@ -38,28 +40,70 @@ export class Book {
     return this.#pages.values()
   }
 
+  get size(): number {
+    return this.#pages.size
+  }
+
   open(incident: Incident, commands: Iterable<string> = []): Page {
-    const page = {
-      incident,
-      commands: new Set(commands),
-      lookAt: null,
-      told: false,
-      first: new Set<string>(),
-    }
+    const page = { incident, commands: new Set(commands), lookAt: null, told: false, first: new Set<string>() }
     this.#pages.set(incident.id, page)
+    this.#index(page)
     return page
   }
 
+  /** The incident of a page after a change. */
+  turn(page: Page, incident: Incident): void {
+    page.incident = incident
+    this.#index(page)
+  }
+
   close(id: string): void {
+    const page = this.#pages.get(id)
     this.#pages.delete(id)
+    if (!page) return
+    for (const key of keysOf(page.incident)) {
+      const sharing = this.#by.get(key)
+      sharing?.delete(page)
+      if (sharing?.size === 0) this.#by.delete(key)
+    }
   }
 
   /** The open incident that a press belongs to. */
   joined(event: Event, windowMs: number): Incident | null {
-    return join(this.#incidents(), event, windowMs)
+    const { device, words } = event.source
+    const keys = [
+      device === null ? `words ${words}` : `device ${device}`,
+      ...(event.person === null ? [] : [`person ${event.person}`]),
+      ...(event.location.place === null ? [] : [`place ${event.location.place}`]),
+    ]
+    const sharing = keys.flatMap((key) => [...(this.#by.get(key) ?? [])])
+    return sharing.length === 0
+      ? null
+      : join(
+          sharing.map(({ incident }) => incident),
+          event,
+          windowMs,
+        )
   }
 
-  *#incidents(): Iterable<Incident> {
-    for (const { incident } of this.#pages.values()) yield incident
+  /** The open incidents that a device has pressed for. */
+  withDevice(device: string): Page | undefined {
+    for (const page of this.#by.get(`device ${device}`) ?? []) if (!page.incident.resolved) return page
+    return undefined
+  }
+
+  #index(page: Page): void {
+    for (const key of keysOf(page.incident)) {
+      const sharing = this.#by.get(key)
+      if (sharing) sharing.add(page)
+      else this.#by.set(key, new Set([page]))
+    }
   }
 }
+
+const keysOf = ({ devices, persons, unknown, been }: Incident): string[] => [
+  ...devices.map((device) => `device ${device}`),
+  ...persons.map((person) => `person ${person}`),
+  ...unknown.map((words) => `words ${words}`),
+  ...been.map((place) => `place ${place}`),
+]
