@@ -30,18 +30,16 @@ export const guard = (
   const { authenticate, clock, host } = around
   const bucket = new Bucket(clock)
   const names = new Set([host.toLowerCase(), `[${host.toLowerCase()}]`])
-  app.decorateRequest('principal', nobody)
+  app.decorateRequest('principal', null as unknown as Principal)
   app.addHook('onRequest', (request, reply, next) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
     try {
       if (isLoopback(host)) knownHost(request, names)
       if (request.method !== 'GET' && request.method !== 'HEAD') ownPage(request)
       const { needs = 'viewer', press } = request.routeOptions.config
-      if (needs !== 'anybody') {
-        request.principal = authenticate(request)
-        if (!mayAct(request.principal, needs))
-          throw new Refused('FORBIDDEN', `this takes the role ${needs}; yours is ${request.principal.role}`)
-      }
+      request.principal = needs === 'anybody' ? nobody : authenticate(request)
+      if (needs !== 'anybody' && !mayAct(request.principal, needs))
+        throw new Refused('FORBIDDEN', `this takes the role ${needs}; yours is ${request.principal.role}`)
       if (request.method === 'POST' && !press && !bucket.take(request.ip))
         throw new Refused('TOO_BUSY', 'too many requests from this address')
       next()

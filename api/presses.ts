@@ -61,11 +61,13 @@ export const pressRoute = (app: FastifyInstance, machine: Machine): void => {
 
 const pressOf = (site: Site, { body, headers, principal, ip }: FastifyRequest<{ Body: Body }>): Press => {
   const { device, kind, pattern, at, drill, person } = body
-  const known = device !== undefined && site.devices.get(device)?.means === 'press'
+  const found = device === undefined ? undefined : site.devices.get(device)
+  // A press named after a door or a fire panel is still somebody's call, but that thing did not press.
+  const known = found?.means === 'press' && found.input !== null
   return {
     is: 'press',
     phase: 'active',
-    device: known ? device : null,
+    device: known ? found.name : null,
     from: body.from ?? (device === undefined ? `API (${principal.name}, ${ip})` : `"${device}", by API`),
     key: body.key ?? (headers['idempotency-key'] as string | undefined) ?? randomUUID(),
     raw: { device: device ?? null, from: body.from ?? null, by: principal.name, address: ip },

@@ -64,15 +64,14 @@ export const startApi = async (machine: Machine, options: ApiOptions): Promise<A
   }
   try {
     await routes(app, machine, { ...options, stream, recent })
-    await app.listen({ host: listen.host, port: listen.port })
+    await app.listen(listen).catch((error: unknown) => {
+      const where = `${listen.host}:${listen.port}`
+      throw new BridgeError('NOT_LISTENING', `the API can't listen on ${where}: ${messageOf(error)}`)
+    })
   } catch (error) {
     end()
     await app.close()
-    throw new BridgeError(
-      'NOT_LISTENING',
-      `the API can't listen on ${listen.host}:${listen.port}: ${messageOf(error)}`,
-      { cause: error },
-    )
+    throw error
   }
   const { port } = app.server.address() as AddressInfo
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host

@@ -8,7 +8,7 @@ import { Refused } from './reply.ts'
 import { textOf } from './text.ts'
 
 export const clientsMax = 100
-/** A client that leaves this much unread is dropped, bytes; it comes back and resumes. */
+/** A client that leaves this much unread falls behind and reads on for itself, bytes. */
 const bufferMax = 1_048_576
 const beatEveryMs = 15_000
 /** How often the end of the trail is looked at: well below what people notice, and one read for all clients, ms. */
@@ -19,8 +19,8 @@ const rowsAtOnce = 200
 const rememberedMax = 20_000
 /** The trail can't be read: tried again after this, ms. */
 const againMs = 1_000
-/** A replay waits this long for its reader, ms. */
-const drainMs = 30_000
+/** A client that is behind and takes nothing for so long is dropped; it may come back and resume, ms. */
+const drainMs = 5_000
 
 /** Where a client goes on: the entry after this one of this row. */
 export interface Position {
@@ -153,8 +153,16 @@ export class Stream {
     for (const { text } of texts) this.#written(text)
     const wasLive = texts.some(({ text }) => this.#sentLive.has(text))
     const whole = wasLive ? '' : this.#eventsOf(row.seq, texts, 0, Number.POSITIVE_INFINITY)
-    for (const client of this.#atEnd)
+    for (const client of this.#atEnd) {
       this.#send(client, wasLive ? this.#eventsOf(row.seq, texts, 0, client.liveFrom) : whole)
+      if (client.raw.writableLength > bufferMax) this.#fallBehind(client, row.seq + 1)
+    }
+  }
+
+  /** Not dropped at once: a storm brings more in one turn than a good reader takes. */
+  #fallBehind(client: Client, seq: number): void {
+    this.#atEnd.delete(client)
+    void this.#catchUp(client, { seq, skip: 0 })
   }
 
   #written(text: string): void {
@@ -167,14 +175,18 @@ export class Stream {
       this.#sentLive.set(text, this.#live++)
       forgetOldest(this.#sentLive)
       const event = `event: ${entry.what}\ndata: ${text}\n\n`.repeat(times)
-      for (const client of this.#clients) this.#send(client, event)
+      for (const client of this.#clients)
+        if (client.raw.writableLength <= bufferMax) this.#send(client, event)
+        else client.raw.destroy()
     }
     this.#unwritten.clear()
   }
 
   async #catchUp(client: Client, { seq, skip }: Position): Promise<void> {
     const { store, clock } = this.#machine
-    while (this.#clients.has(client)) {
+    for (;;) {
+      await this.#drained(client)
+      if (!this.#clients.has(client)) return
       // In one turn with the check, so that no row falls between the replay and the end.
       if (seq >= this.#next) {
         this.#atEnd.add(client)
@@ -191,7 +203,6 @@ export class Stream {
         this.#send(client, this.#eventsOf(row.seq, textsOf(row), row.seq === seq ? skip : 0, client.liveFrom))
       skip = 0
       seq = mine.length === 0 ? this.#next : mine.at(-1)!.seq + 1
-      await this.#drained(client)
     }
   }
 
@@ -217,11 +228,7 @@ export class Stream {
   }
 
   #send(client: Client, text: string): void {
-    if (text === '' || !this.#clients.has(client)) return
-    client.raw.write(text)
-    if (client.raw.writableLength <= bufferMax) return
-    client.raw.destroy()
-    this.#remove(client)
+    if (text !== '' && this.#clients.has(client)) client.raw.write(text)
   }
 
   /** Waits for a reader that is slower than the disk. */
