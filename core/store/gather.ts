@@ -1,15 +1,14 @@
-import { join } from 'node:path'
 import type { Timer } from '../clock.ts'
 import { messageOf } from '../error.ts'
 import { actNow, Backlog, type Bundle, type Waiting } from './backlog.ts'
-import { checkFile } from './check.ts'
 import type { Written } from './disk.ts'
 import { answeredOf, Keys, type KnownKey } from './keys.ts'
 import type * as port from './port.ts'
+import { Reads } from './reads.ts'
 import { renew } from './recovery.ts'
 import { settleAll } from './settle.ts'
 import type { Applied } from './sqlite.ts'
-import type { Reading, Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 /** How long a set that nobody waits for may stay in memory, ms. */
 const rideMs = 50
@@ -24,7 +23,7 @@ const renewMs = { first: 1_000, last: 30_000 }
  * The store as the bridge sees it: gathers change sets over one turn of the event loop and while a commit is in flight,
  * and keeps them in memory while there is no disk.
  */
-export class GatheringStore implements port.Store {
+export class GatheringStore extends Reads implements port.Store {
   readonly #options: port.StoreOptions
   readonly #transport: Transport
   readonly #keys = new Keys()
@@ -47,6 +46,7 @@ export class GatheringStore implements port.Store {
   #ballastGone = false
 
   constructor(options: port.StoreOptions, transport: Transport) {
+    super(options, transport)
     this.#options = options
     this.#transport = transport
   }
@@ -250,25 +250,6 @@ export class GatheringStore implements port.Store {
     }
   }
 
-  async prune(before: number, budgetMs: number): Promise<{ erased: number; more: boolean }> {
-    const { clock } = this.#options
-    const until = clock.mono() + budgetMs
-    for (let erased = 0; ; ) {
-      const slice = await this.#transport.ask({ do: 'prune', before })
-      erased += slice.erased
-      if (slice.done || clock.mono() >= until) return { erased, more: !slice.done }
-    }
-  }
-
-  async check(): Promise<readonly string[]> {
-    const { dir } = this.#options
-    return dir === ':memory:' || this.#file === null ? [] : checkFile(join(dir, this.#file))
-  }
-
-  async backup(path: string): Promise<void> {
-    await this.#transport.ask({ do: 'backup', path })
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -283,36 +264,5 @@ export class GatheringStore implements port.Store {
       })
     await this.#transport.ask({ do: 'close' })
     await this.#transport.end()
-  }
-
-  #read(what: Reading, ...args: readonly unknown[]): Promise<any> {
-    return this.#transport.ask({ do: 'read', what, args })
-  }
-
-  due(after: port.DueCursor | null, limit: number): Promise<readonly port.UnfinishedCommand[]> {
-    return this.#read('due', after, limit)
-  }
-
-  incident(id: string): Promise<port.IncidentRecord | null> {
-    return this.#read('incident', id)
-  }
-
-  incidents(
-    filter: port.IncidentFilter,
-    cursor: number | null,
-  ): Promise<port.Page<port.IncidentRow, number>> {
-    return this.#read('incidents', filter, cursor)
-  }
-
-  devices(cursor: string | null): Promise<port.Page<port.DeviceRow, string>> {
-    return this.#read('devices', cursor)
-  }
-
-  trail(from: number, limit: number): Promise<readonly port.TrailRow[]> {
-    return this.#read('trail', from, limit)
-  }
-
-  trailOf(incident: string, from: number, limit: number): Promise<readonly port.TrailRow[]> {
-    return this.#read('trailOf', incident, from, limit)
   }
 }

@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { checkFile } from './check.ts'
+import type * as port from './port.ts'
+import type { Reading, Transport } from './transport.ts'
+
+/** The part of the store that is not the alarm path: reading, and care for the file. */
+export abstract class Reads {
+  readonly #options: port.StoreOptions
+  readonly #transport: Transport
+
+  constructor(options: port.StoreOptions, transport: Transport) {
+    this.#options = options
+    this.#transport = transport
+  }
+
+  abstract health(): port.Health
+
+  async prune(before: number, budgetMs: number): Promise<{ erased: number; more: boolean }> {
+    const { clock } = this.#options
+    const until = clock.mono() + budgetMs
+    for (let erased = 0; ; ) {
+      const slice = await this.#transport.ask({ do: 'prune', before })
+      erased += slice.erased
+      if (slice.done || clock.mono() >= until) return { erased, more: !slice.done }
+    }
+  }
+
+  async check(): Promise<readonly string[]> {
+    const { dir } = this.#options
+    const { file } = this.health()
+    return dir === ':memory:' || file === null ? [] : checkFile(join(dir, file))
+  }
+
+  async backup(path: string): Promise<void> {
+    await this.#transport.ask({ do: 'backup', path })
+  }
+
+  #read(what: Reading, ...args: readonly unknown[]): Promise<any> {
+    return this.#transport.ask({ do: 'read', what, args })
+  }
+
+  due(after: port.DueCursor | null, limit: number): Promise<readonly port.UnfinishedCommand[]> {
+    return this.#read('due', after, limit)
+  }
+
+  incident(id: string): Promise<port.IncidentRecord | null> {
+    return this.#read('incident', id)
+  }
+
+  incidents(
+    filter: port.IncidentFilter,
+    cursor: number | null,
+  ): Promise<port.Page<port.IncidentRow, number>> {
+    return this.#read('incidents', filter, cursor)
+  }
+
+  devices(cursor: string | null): Promise<port.Page<port.DeviceRow, string>> {
+    return this.#read('devices', cursor)
+  }
+
+  trail(from: number, limit: number): Promise<readonly port.TrailRow[]> {
+    return this.#read('trail', from, limit)
+  }
+
+  trailOf(incident: string, from: number, limit: number): Promise<readonly port.TrailRow[]> {
+    return this.#read('trailOf', incident, from, limit)
+  }
+}
