@@ -38,7 +38,7 @@ export const ask = async (reach: Reach, path: string, post?: Json): Promise<Json
   } catch (error) {
     if (error instanceof BridgeError) throw error
     const { cause } = error as { cause?: { code?: string } }
-    const why = cause?.code ?? messageOf(error)
+    const why = cause?.code ?? messageOf(cause ?? error)
     throw new BridgeError('UNREACHABLE', `no bridge answers at ${url}: ${why}`, { cause: error })
   }
   const body = (await response.json().catch(() => null)) as {

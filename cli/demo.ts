@@ -83,7 +83,7 @@ const pressAndWait = async (hospital: Hospital, { machine }: Running, pressing: 
     const deaf = machine.listen((told) => {
       for (const entry of told)
         if (entry.what === 'press' && entry.device === pressing.device && entry.phase === 'active')
-          end({ incident: entry.incident, event: entry.event })
+          end({ event: entry.event, incident: entry.incident, number: numberOf(machine, entry.incident) })
     })
     const end = (pressed: Json) => {
       clearTimeout(late)
@@ -96,6 +96,9 @@ const pressAndWait = async (hospital: Hospital, { machine }: Running, pressing: 
   done.catch(() => {})
   return Promise.race([heard, done.then(() => heard)])
 }
+
+const numberOf = ({ book }: Running['machine'], incident: string | null): number | null =>
+  incident === null ? null : (book.page(incident)?.incident.number ?? null)
 
 const sayWhere = ({ file, mocks }: Hospital, { machine, url }: Running, data: string): void => {
   say(paint('bold', `${machine.site.name}: a demo hospital on this machine\n`))

@@ -48,12 +48,11 @@ Examples:
   .action(async (device: string, options: Options) => {
     const pressed = (await pressDemo(device, options)) ?? (await pressByApi(device, options))
     if (options.json) return sayJson(pressed)
-    const { incident, number } = pressed as { incident?: string | null; number?: number }
-    say(
-      incident
-        ? `${device} pressed: incident ${number === undefined ? '' : `${number}, `}${incident}`
-        : `${device} pressed`,
-    )
+    const { incident, number } = pressed as { incident?: string | null; number?: number | null }
+    const which = incident
+      ? `: incident ${number ? `${number}, ` : ''}${incident}`
+      : ', which opens no incident'
+    say(`${device} pressed${which}`)
   })
 
 const pressDemo = async (device: string, { kind, drill, hold, data, url }: Options): Promise<Json | null> => {

@@ -12,6 +12,8 @@ import { readSite } from './site.ts'
 /** How long a link may take to open, and a target to answer, ms. */
 const openMs = 10_000
 const answerMs = 10_000
+/** More of what a target says of itself is for --json. */
+const wordsMax = 140
 
 /** Something that can be tried: a device, a contact path, or a link without either. */
 interface Target {
@@ -74,13 +76,15 @@ const targetsOf = (site: Site, wanted: string | undefined): Target[] => {
     })),
   )
   const all = [...devices, ...paths]
-  const found = wanted === undefined ? all : all.filter(({ names }) => names.includes(wanted))
+  const found =
+    wanted === undefined ? all : [...devices, ...paths].filter(({ names }) => names.includes(wanted))
   if (found.length === 0)
     throw new BridgeError(
       'UNKNOWN_DEVICE',
       `there is no device, responder or connector in use named ${wanted}`,
     )
-  return found.map(({ target }) => target)
+  // A group has the paths of its members.
+  return [...new Map(found.map(({ target }) => [target.name, target])).values()]
 }
 
 /** Links of these targets, and no others, are opened. */
@@ -162,5 +166,5 @@ const inWords = (said: Json): string => {
   return Object.entries(said)
     .map(([key, value]) => (value === true ? key : `${key} ${word(value)}`))
     .join(', ')
-    .slice(0, 300)
+    .slice(0, wordsMax)
 }

@@ -35,25 +35,38 @@ Examples:
 async function run({ config, data, logLevel }: Options): Promise<void> {
   const site = await readSite(config, 'all')
   const { log, flush } = openLog(2, logLevel)
-  const running = await Running.start({ file: config, data, log }, site)
-  say(`ready: ${site.name} at ${running.url}, data in ${data}`)
-  log.info({ revision: site.revision, url: running.url }, 'ready')
+  const starting = Running.start({ file: config, data, log }, site)
 
   // The alarm path outlives a defect beside it; it is loud in the log and among the faults.
   const defect = (error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
     log.error({ error: messageOf(error), stack }, 'DEFECT: please report this')
-    running.machine.faults.set('defect', `a defect of the program: ${messageOf(error)}`)
+    starting.then(
+      ({ machine }) => machine.faults.set('defect', `a defect of the program: ${messageOf(error)}`),
+      () => {},
+    )
   }
   process.on('uncaughtException', defect)
   process.on('unhandledRejection', defect)
 
-  let turn: Promise<unknown> = Promise.resolve()
+  // Signals are heard from the start on; what they ask for waits for it.
+  let turn: Promise<unknown> = starting
   process.on('SIGHUP', () => {
-    turn = turn.then(() => reload(running, config)).catch(defect)
+    turn = turn
+      .then(async () => reload(await starting, config))
+      .catch((error: unknown) => {
+        // Neither config could be taken up: whoever supervises the process must know.
+        log.error({ error: messageOf(error) }, 'the bridge is down after a reload')
+        flush()
+        process.exit(1)
+      })
   })
-  const end = onSignals(() => turn.then(() => stop(running)))
-  await end
+  const ended = onSignals(() => turn.then(async () => stop(await starting)))
+
+  const { url } = await starting
+  say(`ready: ${site.name} at ${url}, data in ${data}`)
+  log.info({ revision: site.revision, url }, 'ready')
+  await ended
   flush()
   process.exit(0)
 }

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { BridgeError, messageOf } from '../../core/error.ts'
+import { BridgeError, type ErrorCode, errors, messageOf } from '../../core/error.ts'
 import { type Json, Kind } from '../../core/fact.ts'
 import type { Pressing } from './hospital.ts'
 
@@ -42,7 +42,11 @@ export const openControl = async (
       .then((text) => press(Asked.parse(JSON.parse(text))))
       .then(
         (pressed) => end(200, pressed),
-        (error: unknown) => end(400, { error: messageOf(error) }),
+        (error: unknown) =>
+          end(400, {
+            error: messageOf(error),
+            code: error instanceof BridgeError ? error.code : 'BAD_REQUEST',
+          }),
       )
   })
   await new Promise<void>((done, fail) => {
@@ -111,7 +115,8 @@ export const pressThere = async ({ url, token }: Door, pressing: Pressing): Prom
   } catch {
     return null
   }
-  const answer = (await response.json()) as { error?: string }
+  const answer = (await response.json()) as { error?: string; code?: string }
   if (response.ok) return answer as Json
-  throw new BridgeError('BAD_REQUEST', answer.error ?? `the demo answered ${response.status}`)
+  const code = answer.code !== undefined && answer.code in errors ? (answer.code as ErrorCode) : 'BAD_REQUEST'
+  throw new BridgeError(code, answer.error ?? `the demo answered ${response.status}`)
 }

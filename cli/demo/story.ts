@@ -32,7 +32,7 @@ export class Story {
   }
 
   hear(told: readonly Told[]): void {
-    for (const entry of told) if (!untold.includes(entry.what)) this.#tell(entry)
+    for (const entry of told) if (!untold.includes(entry.what) && !this.#isFire(entry)) this.#tell(entry)
   }
 
   see(mock: string, { what, detail, at }: Received): void {
@@ -40,6 +40,11 @@ export class Story {
     if (text === undefined) return
     const since = this.#lastPressAt === null ? null : at - this.#lastPressAt
     say(timeLine(since, { what: `mock ${mock}`, text, style: 'dim' }))
+  }
+
+  /** A fire alarm is told as the fault that it is. */
+  #isFire(entry: Told): boolean {
+    return entry.what === 'press' && this.#site.devices.get(entry.device ?? '')?.means === 'fire'
   }
 
   #tell(entry: Told): void {
