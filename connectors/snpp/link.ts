@@ -22,6 +22,7 @@ export const open = async (
 
   /** Runs one conversation after the greeting and the login; always leaves the server. */
   const converse = async <T>(signal: AbortSignal, talk: (session: Session) => Promise<T>): Promise<T> => {
+    if (closing.signal.aborted) throw new BridgeError('LINK_DOWN', 'the link is closed')
     const time = deadline(ctx.clock, config.timeout, signal)
     const stop = () => session.drop()
     const session = new Session(config.host, config.port, time.signal, ctx.clock)
