@@ -108,6 +108,8 @@ export class Wire {
   }
 
   async #exchange(request: Request): Promise<Answer> {
+    if (request.signal?.aborted)
+      throw new OnvifError('ABORTED', `given up before anything was sent to ${request.url.host}`)
     const { clock, closing, timeoutMs } = this.#options
     const parent = request.signal === undefined ? closing : AbortSignal.any([closing, request.signal])
     const limit = deadline(clock, request.timeoutMs ?? timeoutMs, parent)
