@@ -10,7 +10,11 @@ import { pause, until } from './wait.ts'
 const tooSlowMs = 1_000
 /** So slow that it can be given up between two answers, ms. */
 const slowMs = 100
-const givenUp = 20
+const givenUp = 30
+/** Exchanges after the one that acts at which an order is given up as well: the reading back, a second command. */
+const stepsAfter = 4
+/** What is on its way when an order ends reaches the peer within this, ms. */
+const landingMs = 40
 
 type Try = (bench: Bench, trial: Trial) => Promise<void>
 
@@ -28,6 +32,20 @@ export const orderCases = (subject: Subject, { trials = [], peer }: Stage): Case
       })
     return [{ name, run: async () => void (await Promise.all(chosen.map(one))) }]
   }
+  const givenUpAtEach = (): Case[] => {
+    const all = trials.flatMap(({ acts, preSteps = 0 }, nth) =>
+      acts ? Array.from({ length: preSteps + stepsAfter }, (_, step) => [nth, step + 1] as const) : [],
+    )
+    if (all.length === 0) return []
+    const one = ([nth, step]: readonly [number, number]) =>
+      Bench.with(subject, (bench) => {
+        const trial = bench.trials[nth] as Trial
+        trial.prepare?.()
+        return givenUpAt(bench, trial, step)
+      })
+    const name = 'an order that is given up before the bytes that act never acts'
+    return [{ name, run: async () => void (await Promise.all(all.map(one))) }]
+  }
   const isStateful = ({ capability }: Trial) =>
     subject.connector.can?.find(({ name }) => name === capability)?.stateful === true
   return [
@@ -41,7 +59,7 @@ export const orderCases = (subject: Subject, { trials = [], peer }: Stage): Case
     ...(trials.length > 0
       ? [{ name: 'many orders at once have an outcome each', run: () => many(subject) }]
       : []),
-    ...(peer ? peerCases(forEach) : []),
+    ...(peer ? [...peerCases(forEach), ...givenUpAtEach()] : []),
   ]
 }
 
@@ -84,18 +102,17 @@ const givenUpAtRandom: Try = async (bench, trial) => {
     const timer = setTimeout(() => abort.abort(), random.below(8))
     const outcome = await bench.act(live, trial, { abort })
     clearTimeout(timer)
-    await honest(trial, before, outcome, 20)
+    await pause(landingMs)
+    await honest(trial, before, outcome, 0)
   }
 }
 
 const unknown: Try = async (bench, trial) => {
   const live = await bench.open()
-  const before = asked(trial)
   const { output, args = trial.args } = trial.unknown ?? {}
   const address = output === undefined ? undefined : bench.connector.output?.parse(output)
   const outcome = await bench.act(live, trial, { args, ...(address === undefined ? {} : { address }) })
   assert.ok(!outcome.ok && outcome.failure.retry === 'never', told(outcome))
-  await honest(trial, before, outcome, slowMs)
 }
 
 const closed: Try = async (bench, trial) => {
@@ -138,11 +155,6 @@ const peerCases = (
     ...forEach('an order to a peer that is not there has no effect', gone),
     ...forEach('an order during which the peer restarts has an outcome', restarted),
     ...forEach('an order during which the link closes has an outcome', closing),
-    ...forEach(
-      'an order that is given up before the bytes that act never acts',
-      givenUpBetween,
-      ({ preSteps = 0 }) => preSteps > 0,
-    ),
   ]
 }
 
@@ -201,22 +213,18 @@ const closing: Try = async (bench, trial) => {
   await honest(trial, before, outcome, slowMs)
 }
 
-/** At each step before the act: a slow peer is still at it when the order is given up. */
-const givenUpBetween: Try = async (bench, trial) => {
-  const peer = bench.stage.peer as Peer
-  for (let step = 1; step <= (trial.preSteps ?? 0); step++) {
-    peer.behave({ is: 'normal' })
-    const live = await bench.reopen()
-    peer.behave({ is: 'slow', ms: slowMs })
-    const before = asked(trial)
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), (step - 0.5) * slowMs)
-    const outcome = await bench.act(live, trial, { abort })
-    clearTimeout(timer)
+/** At each exchange with a slow peer, before the bytes that act and after them. */
+const givenUpAt = async (bench: Bench, trial: Trial, step: number): Promise<void> => {
+  const live = await bench.open()
+  bench.stage.peer?.behave({ is: 'slow', ms: slowMs })
+  const before = asked(trial)
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), (step - 0.5) * slowMs)
+  const outcome = await bench.act(live, trial, { abort })
+  clearTimeout(timer)
+  if (step <= (trial.preSteps ?? 0))
     assert.ok(!outcome.ok && outcome.effect === 'none', `given up at step ${step}: ${told(outcome)}`)
-    await honest(trial, before, outcome, 3 * slowMs)
-    await bench.close(live)
-  }
+  await honest(trial, before, outcome, 3 * slowMs)
 }
 
 /** Effect none means that the act never reaches the peer, not later either. */

@@ -1,0 +1,111 @@
+import { test } from 'vitest'
+import type { Journal } from '../../mocks/mock.ts'
+import { startOnvifCamera } from '../../mocks/onvif-camera/index.ts'
+import { startOnvifDoors } from '../../mocks/onvif-door/index.ts'
+import { cases, type Stage } from '../conformance/kit.ts'
+import onvif from './index.ts'
+
+const account = { username: 'bridge', password: 'C4mera+Pass/wörd%=' }
+// Another host than that of the opening: all addresses that the device gives lead back to where it was opened.
+const common = { ...account, xaddrHost: 'localhost' }
+
+const config = (port: number) => ({
+  url: `http://127.0.0.1:${port}/onvif/device_service`,
+  username: account.username,
+  password: { env: 'ONVIF_PASSWORD' },
+  timeout: '350ms',
+  poll: '200ms',
+})
+const secrets = { ONVIF_PASSWORD: account.password }
+
+const asked = (journal: Journal, what: string) => () => journal.count(what)
+
+const camera = async (): Promise<Stage> => {
+  const mock = await startOnvifCamera({
+    ...common,
+    auth: ['ws-security'],
+    presets: { '1': 'Hall', '2': 'Triage 2' },
+  })
+  return {
+    opening: (port) => ({
+      config: config(port),
+      outputs: { camera: { keep: true }, relay: { relay: 'RO_0' } },
+    }),
+    secrets,
+    peer: mock,
+    trials: [
+      {
+        capability: 'camera.preset',
+        output: 'camera',
+        args: { preset: 'Triage 2' },
+        acts: asked(mock.journal, 'GotoPreset'),
+        reached: () => mock.preset === '2',
+        unknown: { args: { preset: 'nowhere' } },
+      },
+      { capability: 'camera.snapshot', output: 'camera', args: {} },
+      {
+        capability: 'relay.set',
+        output: 'relay',
+        args: { on: true },
+        acts: asked(mock.journal, 'SetRelayOutputState'),
+        reached: () => mock.relay('RO_0'),
+        // Its own events prove it: the subscription to them comes first.
+        preSteps: 1,
+        unknown: { output: { relay: 'RO_9' } },
+      },
+    ],
+    close: () => mock.close(),
+  }
+}
+
+const doors = async (): Promise<Stage> => {
+  const mock = await startOnvifDoors({
+    ...common,
+    auth: ['digest'],
+    doors: { 'ED-W': { schedule: 'Locked' } },
+  })
+  const door = mock.doors['ED-W']
+  const shared = { output: 'door', unknown: { output: { token: 'NO-DOOR' } } }
+  return {
+    opening: (port) => ({ config: config(port), outputs: { door: { token: 'ED-W' } } }),
+    secrets,
+    peer: mock,
+    trials: [
+      { ...shared, capability: 'door.state', args: {} },
+      {
+        ...shared,
+        capability: 'door.secure',
+        args: {},
+        acts: asked(mock.journal, 'LockDoor'),
+        prepare: () => door.become('Unlocked'),
+        reached: () => door.mode === 'Locked',
+      },
+      {
+        ...shared,
+        capability: 'door.lockdown',
+        args: {},
+        acts: asked(mock.journal, 'LockDownDoor'),
+        prepare: () => door.become('Unlocked'),
+        reached: () => door.mode === 'LockedDown',
+      },
+      {
+        ...shared,
+        capability: 'door.release',
+        args: { from: 'lockdown', before: 'unlocked' },
+        // Two commands, as the release leads back to locked: what counts is whether the first has gone out.
+        acts: asked(mock.journal, 'LockDownReleaseDoor'),
+        prepare: () => door.become('LockedDown'),
+        reached: () => door.mode === 'Unlocked',
+        // It is read first, since an override of somebody else is not ours to lift.
+        preSteps: 1,
+      },
+    ],
+    close: () => mock.close(),
+  }
+}
+
+const all = await cases(
+  { name: 'camera, signed by WS-Security', connector: onvif, start: camera },
+  { name: 'doors, signed by HTTP digest', connector: onvif, start: doors },
+)
+for (const { name, run } of all) test(name, run)
