@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, expect, test } from 'vitest'
+import { Worker } from 'node:worker_threads'
+import { afterEach, expect, test, vi } from 'vitest'
+import { readTrailKey } from '../trail/key.ts'
+import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
 import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import type { Committed } from './port.ts'
@@ -65,6 +68,25 @@ test('a file that stays held is given up for a fresh one', async () => {
   await recordingAgain(store)
   expect(storeFiles(dir)).toHaveLength(2)
   expect((await store.trail(1, 10)).flatMap(({ incidents }) => incidents)).toEqual(['i1'])
+})
+
+test('when its thread dies, the store goes on from memory and then in a fresh file, after the last row that was told', async () => {
+  const dir = place()
+  const posts = vi.spyOn(Worker.prototype, 'postMessage')
+  cleanups.push(() => posts.mockRestore())
+  const { store } = await start(dir)
+  expect(await store.commit(press('i1'))).toEqual({ recorded: true })
+  await (posts.mock.contexts[0] as unknown as Worker).terminate()
+  let acts = 0
+  const ends = await Promise.all(['i2', 'i3'].map((name) => store.commit(press(name), () => acts++)))
+  expect(ends.map(({ recorded }) => recorded)).toEqual([false, false])
+  expect(acts).toBe(2)
+  await recordingAgain(store)
+  expect(await store.commit(press('i2'))).toMatchObject({ recorded: true, duplicate: { id: 'fact-i2' } })
+  expect(await store.commit(press('i4'))).toEqual({ recorded: true })
+  await store.close()
+  const verified = verifyTrail(storeFiles(dir), readTrailKey(dir)!)
+  expect(verified).toMatchObject({ broken: null, afterFailure: 0 })
 })
 
 test('a migration backs the file up first, and goes through whole or not at all', () => {
