@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { SimulatedClock } from '../core/clock.ts'
@@ -244,4 +246,31 @@ test('a slowed address gets its budget back with time, and others keep theirs', 
   expect(bucket.take('b')).toBe(true)
   await clock.advance(1_000)
   expect(taken()).toBe(20)
+})
+
+test('with a certificate it speaks TLS and nothing else', async () => {
+  const pem = (name: string) =>
+    readFileSync(new URL(`../connectors/http/fixtures/${name}`, import.meta.url), 'utf8')
+  const tls = { cert: pem('server.pem'), key: pem('server.key.pem') }
+  at = await hospital({ tls, token: 'token-1' })
+  const { protocol, port } = new URL(at.api.url)
+  expect(protocol).toBe('https:')
+  const status = await new Promise((resolve, reject) => {
+    const headers = { authorization: 'Bearer token-1' }
+    const to = { host: '127.0.0.1', port, path: '/readyz', ca: pem('ca.pem'), headers }
+    secureRequest(to, (response) => resolve(response.resume().statusCode))
+      .on('error', reject)
+      .end()
+  })
+  expect(status).toBe(200)
+  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow()
+})
+
+test('the README has every route', async () => {
+  at = await hospital()
+  const readme = readFileSync(new URL('./README.md', import.meta.url), 'utf8')
+  const { paths } = (await at.ask('/v1/openapi.json')).body
+  for (const [path, methods] of Object.entries<Record<string, unknown>>(paths))
+    for (const method of Object.keys(methods))
+      expect(readme).toContain(`| ${method.toUpperCase()} \`${path}\` |`)
 })

@@ -29,7 +29,7 @@ const Failure = z
   })
   .describe('What went wrong.')
 
-export const failure = jsonSchema(Failure)
+const failure = jsonSchema(Failure)
 
 /** The failures that a route may answer, for its documentation. */
 export const failures = (...statuses: readonly number[]): Record<number, unknown> =>

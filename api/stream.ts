@@ -7,7 +7,7 @@ import type { Entry, Told } from '../core/trail/entry.ts'
 import { Refused } from './reply.ts'
 import { textOf } from './text.ts'
 
-export const clientsMax = 100
+const clientsMax = 100
 /** A client that leaves this much unread falls behind and reads on for itself, bytes. */
 const bufferMax = 1_048_576
 const beatEveryMs = 15_000

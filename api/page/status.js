@@ -51,6 +51,7 @@ const now = () => Date.now() + behind
 
 /** "Not recording" must be seen from across the room. */
 const showState = (ready) => {
+  $('main').className = ''
   behind = ready.now - Date.now()
   $('site').textContent = ready.site
   const state = $('state')
@@ -68,6 +69,8 @@ const showState = (ready) => {
 }
 
 const showAway = (why) => {
+  // What is shown may be over by now.
+  $('main').className = 'stale'
   const state = $('state')
   state.textContent = `NO CONNECTION to the bridge. ${why}`
   state.className = 'state bad'
@@ -150,6 +153,8 @@ const incidentCard = ({ incident, commands }) => {
   seen.dataset.since = incident.location.at
   const where = element('p', `${place} `)
   if (incident.location.place !== null) where.append('(seen ', seen, ' ago)')
+  if (incident.unknown.length > 0)
+    where.append(element('strong', ` unknown source: ${incident.unknown.join('; ')}`, 'bad'))
   const age = element('span', '')
   age.dataset.since = incident.openedAt
   const open = element('p', 'Open for ')
@@ -224,7 +229,8 @@ const sayings = {
   hold: (e) =>
     e.ended === null
       ? `${e.door} held (${e.mode})${e.confirmed ? ', confirmed' : ''}`
-      : `${e.door} held no longer: ${e.ended}`,
+      : // By whom is a name; the incident's timeline has it.
+        `${e.door} held no longer: ${e.ended.startsWith('released by') ? 'released' : e.ended}`,
   fault: (e) => `${e.open ? 'FAULT' : 'over'}: ${e.words}`,
   summary: (e) => `${e.words} (${e.count})`,
   answer: (e) => `answer: ${e.answer}`,
