@@ -1,0 +1,320 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startModbusPanel } from '../../mocks/modbus-panel/index.ts'
+import { Load, type Sent } from './load.ts'
+import { BridgeProcess, freePort, now, Part } from './process.ts'
+import { writeSite } from './site.ts'
+
+/**
+ * Press to the last of ten HTTP commands, against a floor measured in the same run, on the same targets. Prints a table;
+ * goals are ratios, since machines differ. `--quick` for a look, `--json` for other programs.
+ */
+const quick = process.argv.includes('--quick')
+const steadySeconds = quick ? 5 : 20
+const rounds = quick ? 1 : 3
+const rates = quick ? [200, 600, 1_200] : [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000, 2_500]
+const rateSeconds = quick ? 3 : 4
+
+interface Figures {
+  p50: number
+  p95: number
+  p99: number
+  /** Commands a second from the first press to the last arrival. */
+  perSecond: number
+  missing: number
+  doubled: number
+}
+
+/** Something that takes presses on a port and tells ten targets. */
+interface Relay {
+  readonly port: number
+  readonly pid: number
+  end(): Promise<unknown>
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'duress-bench-'))
+const { part: sink, ready: targets } = await Part.start('./sink.ts')
+
+const percentile = (sorted: readonly number[], p: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN
+
+const median = (values: readonly number[]): number => percentile([...values].sort((a, b) => a - b), 50)
+
+/** Waits until all have arrived, or nothing more comes for three seconds. */
+const arrived = async (presses: number): Promise<void> => {
+  let complete = -1
+  for (let quiet = 0; quiet < 60; quiet++) {
+    const seen = (await sink.ask('count')) as { complete: number }
+    if (seen.complete >= presses) return
+    if (seen.complete !== complete) quiet = 0
+    complete = seen.complete
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const judge = async (sent: readonly Sent[]): Promise<Figures> => {
+  await arrived(sent.length)
+  const report = new Map(
+    ((await sink.ask('report')) as [string, number, number, number][]).map((row) => [row[0], row]),
+  )
+  await sink.ask('reset')
+  const took: number[] = []
+  let missing = 0
+  let doubled = 0
+  let lastAt = 0
+  for (const { press, at } of sent) {
+    const [, count, different, last] = report.get(press) ?? [press, 0, 0, 0]
+    missing += 10 - different
+    doubled += count - different
+    lastAt = Math.max(lastAt, last)
+    if (different === 10) took.push(last - at)
+  }
+  took.sort((a, b) => a - b)
+  const firstAt = Math.min(...sent.map(({ at }) => at))
+  const perSecond = (10 * took.length) / ((lastAt - firstAt) / 1_000)
+  return { p50: percentile(took, 50), p95: percentile(took, 95), p99: percentile(took, 99), perSecond, missing, doubled }
+}
+
+const startFloor = async (): Promise<Relay> => {
+  const { part, ready } = await Part.start('./floor.ts', join(dir, `floor-${now()}`), ...targets)
+  return { port: ready, pid: part.child.pid as number, end: () => part.end() }
+}
+
+interface BridgeRelay extends Relay {
+  readonly readyMs: number
+  readonly metrics: () => Promise<string>
+  kill(): Promise<void>
+  readonly config: string
+  readonly data: string
+}
+
+let bridges = 0
+const startBridge = async (panel?: number, keep?: { config: string; data: string; port: number; api: number }) => {
+  const api = keep?.api ?? (await freePort())
+  const port = keep?.port ?? (await freePort())
+  const data = keep?.data ?? join(dir, `data-${bridges++}`)
+  const config = keep?.config ?? writeSite(dir, { api, webhook: port, targets, ...(panel ? { panel } : {}) })
+  const bridge = await BridgeProcess.start(config, data)
+  await listening(port)
+  const relay: BridgeRelay & { api: number } = {
+    port,
+    api,
+    config,
+    data,
+    pid: bridge.child.pid as number,
+    readyMs: bridge.readyMs,
+    metrics: async () => (await fetch(`http://127.0.0.1:${api}/metrics`)).text(),
+    end: () => bridge.end(),
+    kill: async () => void (await bridge.end('SIGKILL')),
+  }
+  return relay
+}
+
+/** The ready line doesn't wait for links; the bench does. */
+const listening = async (port: number): Promise<void> => {
+  for (let tries = 0; tries < 200; tries++) {
+    const isThere = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' }).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`nothing listens on ${port}`)
+}
+
+const memoryMb = (pid: number): number =>
+  Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024
+
+const metric = (text: string, name: string): number =>
+  Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
+
+/** The same load on both, one after the other, each on a process of its own. */
+const compare = async (load: (load: Load) => Promise<Sent[]>): Promise<{ floor: Figures; ours: Figures; loopMs: number; mb: number }> => {
+  const run = async (relay: Relay): Promise<Figures> => {
+    const loader = new Load(relay.port)
+    // The first presses pay for compiling code and opening connections, on both.
+    await loader.steady(50, 1)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await sink.ask('reset')
+    const figures = await judge(await load(loader))
+    loader.end()
+    return figures
+  }
+  const floorRelay = await startFloor()
+  const floor = await run(floorRelay)
+  await floorRelay.end()
+  const bridge = await startBridge()
+  const ours = await run(bridge)
+  const loopMs = metric(await bridge.metrics(), 'duress_event_loop_delay_p99_seconds') * 1_000
+  const mb = memoryMb(bridge.pid)
+  await bridge.end()
+  return { floor, ours, loopMs, mb }
+}
+
+interface Row {
+  readonly what: string
+  readonly floor: string
+  readonly ours: string
+  readonly ratio: string
+  readonly goal: string
+  readonly met: boolean
+}
+const rows: Row[] = []
+const add = (what: string, floor: number | null, ours: number, unit: string, ratio: number | null, goal: string, met: boolean) => {
+  const show = (value: number) => `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`
+  const row = {
+    what,
+    floor: floor === null ? '' : show(floor),
+    ours: show(ours),
+    ratio: ratio === null ? '' : `${ratio.toFixed(2)} ×`,
+    goal,
+    met,
+  }
+  rows.push(row)
+  if (!process.argv.includes('--json'))
+    console.log(
+      `${met ? ' ' : '!'} ${what.padEnd(46)} ${row.floor.padStart(12)} ${row.ours.padStart(12)} ${row.ratio.padStart(8)}  ${goal}`,
+    )
+}
+
+if (!process.argv.includes('--json'))
+  console.log(`  ${'press to the last of ten HTTP commands'.padEnd(46)} ${'floor'.padStart(12)} ${'bridge'.padStart(12)} ${'ratio'.padStart(8)}  goal`)
+
+let missing = 0
+let doubled = 0
+const seen = (figures: Figures): void => {
+  missing += figures.missing
+  doubled += figures.doubled
+}
+
+// Latency at 20 presses a second.
+{
+  const runs = []
+  for (let round = 0; round < rounds; round++) runs.push(await compare((load) => load.steady(20, steadySeconds)))
+  for (const { ours } of runs) seen(ours)
+  for (const p of ['p50', 'p95'] as const) {
+    const ratio = median(runs.map(({ ours, floor }) => ours[p] / floor[p]))
+    const floor = median(runs.map((run) => run.floor[p]))
+    add(`20 presses/s, ${p}`, floor, median(runs.map(({ ours }) => ours[p])), 'ms', ratio, '≤ 1.5 ×', ratio <= 1.5)
+  }
+  const loopMs = Math.max(...runs.map((run) => run.loopMs))
+  add('event loop delay, p99', null, loopMs, 'ms', null, '< 20 ms', loopMs < 20)
+}
+
+for (const presses of [500, 1_000]) {
+  const runs = []
+  for (let round = 0; round < rounds; round++) runs.push(await compare((load) => load.storm(presses)))
+  for (const { ours } of runs) seen(ours)
+  const ratio = median(runs.map(({ ours, floor }) => ours.perSecond / floor.perSecond))
+  const of = (who: 'floor' | 'ours') => median(runs.map((run) => run[who].perSecond))
+  add(`storm of ${presses}, commands/s`, of('floor'), of('ours'), '/s', ratio, '≥ 0.6 ×', ratio >= 0.6)
+  const mb = Math.max(...runs.map((run) => run.mb))
+  add(`storm of ${presses}, peak memory (12,000 devices)`, null, mb, 'MB', null, '< 200 MB', mb < 200)
+}
+
+// The highest steady rate at which all arrive and the p99 stays under a second.
+{
+  const highest = async (start: () => Promise<Relay>): Promise<number> => {
+    let best = 0
+    for (const rate of rates) {
+      const relay = await start()
+      const load = new Load(relay.port)
+      await load.steady(50, 1)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      await sink.ask('reset')
+      const sent = await load.steady(rate, rateSeconds)
+      const figures = await judge(sent)
+      load.end()
+      await relay.end()
+      if (figures.p99 >= 1_000 || figures.missing > 0 || load.refused > 0) break
+      best = rate
+    }
+    return best
+  }
+  const floor = await highest(startFloor)
+  const ours = await highest(() => startBridge())
+  add('highest steady rate with p99 < 1 s, presses/s', floor, ours, '/s', ours / floor, '≥ 0.4 ×', ours / floor >= 0.4)
+}
+
+// A press on a Modbus panel.
+{
+  const panel = await startModbusPanel({})
+  const bridge = await startBridge(panel.port)
+  const took: number[] = []
+  const before = new Set<string>()
+  for (let n = 0; n < (quick ? 30 : 150); n++) {
+    const at = now()
+    panel.press(n % 16, { forMs: 60 })
+    const opened = await pressArrived(before)
+    if (opened !== null) took.push(opened - at)
+    await resolveAll(bridge.api)
+    await new Promise((resolve) => setTimeout(resolve, 70 + Math.random() * 40))
+  }
+  took.sort((a, b) => a - b)
+  add('Modbus at 20 ms poll: contact to last, p99', null, percentile(took, 99), 'ms', null, '≤ 25 ms', percentile(took, 99) <= 25)
+  await bridge.end()
+  await panel.close()
+  await sink.ask('reset')
+}
+
+/** When the last command of the press that is new at the targets arrived; null after two seconds. */
+async function pressArrived(before: Set<string>): Promise<number | null> {
+  for (const until = now() + 2_000; now() < until; ) {
+    for (const [press, , different, lastAt] of (await sink.ask('report')) as [string, number, number, number][])
+      if (different === 10 && !before.has(press)) {
+        before.add(press)
+        return lastAt
+      }
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  return null
+}
+
+/** Ends the open incidents, so that the next press opens one of its own. */
+async function resolveAll(api: number): Promise<void> {
+  const { incidents } = (await (await fetch(`http://127.0.0.1:${api}/v1/incidents?open=true`)).json()) as {
+    incidents: { id: string }[]
+  }
+  for (const { id } of incidents)
+    await fetch(`http://127.0.0.1:${api}/v1/incidents/${id}/resolve`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ by: 'bench', as: 'test' }),
+    })
+}
+
+// Killed in the middle of a storm.
+{
+  const took: number[] = []
+  let lost = 0
+  for (let round = 0; round < rounds; round++) {
+    const bridge = await startBridge()
+    const load = new Load(bridge.port)
+    const storm = load.storm(600)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    await bridge.kill()
+    const sent = await storm
+    const again = await startBridge(undefined, bridge)
+    const readyAt = now()
+    await arrived(sent.length)
+    const report = (await sink.ask('report')) as [string, number, number, number][]
+    const byPress = new Map(report.map((row) => [row[0], row]))
+    for (const { press } of sent) if (byPress.get(press)?.[2] !== 10) lost++
+    const lastAt = Math.max(readyAt, ...sent.map(({ press }) => byPress.get(press)?.[3] ?? readyAt))
+    took.push((lastAt - readyAt) / 1_000)
+    await again.end()
+    await sink.ask('reset')
+  }
+  add('kill -9 in a storm: all complete after the start', null, Math.max(...took), 's', null, '≤ 2 s', Math.max(...took) <= 2)
+  add('kill -9 in a storm: acknowledged and lost', null, lost, '', null, '0', lost === 0)
+}
+
+add('commands missing', null, missing, '', null, '0', missing === 0)
+add('commands doubled without a kill', null, doubled, '', null, '0', doubled === 0)
+
+await sink.end()
+rmSync(dir, { recursive: true, force: true })
+if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2))
+process.exitCode = rows.every(({ met }) => met) ? 0 : 1

@@ -1,0 +1,49 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Badges of the bench: each press opens an incident of its own. */
+export const badges = 12_000
+
+/** A site with badges by webhook, ten systems to tell by HTTP, and a Modbus panel where there is one. */
+export const writeSite = (
+  dir: string,
+  ports: { api: number; webhook: number; targets: readonly number[]; panel?: number },
+): string => {
+  const lines = [
+    'site: { name: Bench, timezone: UTC }',
+    `api: { listen: "127.0.0.1:${ports.api}" }`,
+    'places:',
+    '  bench: { level: building, in: { ward: { level: unit, in: { hall: { level: room } } } } }',
+    'connectors:',
+    `  badges: { type: webhook, listen: "127.0.0.1:${ports.webhook}", bearer: { env: BENCH_TOKEN } }`,
+    '  systems:',
+    '    type: http',
+    '    connections: 16',
+    '    requests: { event.send: { method: POST, path: /event }, page.send: { method: POST, path: /page } }',
+  ]
+  if (ports.panel) lines.push(`  panel: { type: modbus, host: 127.0.0.1, port: ${ports.panel}, poll: 20ms }`)
+  lines.push('devices:')
+  for (let n = 0; n < badges; n++)
+    lines.push(`  badge-${n}: { connector: badges, input: { id: badge-${n} }, place: bench/ward }`)
+  for (const [n, port] of ports.targets.entries())
+    lines.push(`  system-${n}: { connector: systems, output: { url: "http://127.0.0.1:${port}" }, perceptible: none }`)
+  if (ports.panel)
+    for (let n = 0; n < 16; n++)
+      lines.push(
+        `  button-${n}: { connector: panel, input: { discrete: ${n}, counter: ${16 + 2 * n} }, place: bench/ward }`,
+      )
+  const told = ports.targets.map((_, n) => `event.send: { to: system-${n} }`).join(', ')
+  lines.push(
+    'responders:',
+    `  security: { page: { connector: systems, url: "http://127.0.0.1:${ports.targets[0]}", perceptible: none } }`,
+    'plans:',
+    '  all:',
+    '    when: {}',
+    '    steps:',
+    `      - { at: 0s, do: [${told}] }`,
+    '      - { at: 1h, unless: acknowledged, do: [page.send: { to: security }] }',
+  )
+  const file = join(dir, 'bench.yaml')
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
