@@ -43,37 +43,46 @@ Examples:
 
 async function demo({ data: wanted, port }: { data?: string; port: number }): Promise<void> {
   const data = wanted ?? mkdtempSync(join(tmpdir(), 'duress-bridge-demo-'))
-  mkdirSync(data, { recursive: true })
-  const apiPort = await portFor(port)
-  const hospital = await startHospital(data, apiPort)
-  const site = await readSite(hospital.file)
-  const { log, flush } = openLog(join(data, 'bridge.log'), 'info')
-  const running = await Running.start({ file: hospital.file, data, log }, site)
-  const press = (pressing: Pressing) => pressAndWait(hospital, running, pressing)
-  const control = await openControl(data, press)
-
-  if (apiPort !== port && port !== 0) say(paint('yellow', `Port ${port} is taken: the API is at ${apiPort}.`))
+  const starting = bringUp(data, port)
+  const ended = onSignals(async () => {
+    const { end } = await starting
+    await end()
+    if (wanted === undefined) rmSync(data, { recursive: true, force: true })
+  })
+  const { hospital, running, press } = await starting
+  if (port !== 0 && !running.url.endsWith(`:${port}`))
+    say(paint('yellow', `Port ${port} is taken: the API is at ${running.url}.`))
   sayWhere(hospital, running, data)
-  const story = new Story(site)
+  const story = new Story(running.machine.site)
   running.machine.listen((told) => story.hear(told))
   hospital.listen((mock, received) => story.see(mock, received))
-  const first = setTimeout(() => {
+  setTimeout(() => {
     press({ device: 'triage-2-button' }).then(
       () => setTimeout(sayMore, 500, running.url, data),
       (error: unknown) => say(paint('red', messageOf(error))),
     )
   }, firstPressMs)
+  await ended
+  process.exit(0)
+}
 
-  await onSignals(async () => {
-    clearTimeout(first)
+/** The mocks, the bridge between them, and the way in for presses from a second terminal. */
+const bringUp = async (data: string, port: number) => {
+  mkdirSync(data, { recursive: true })
+  const hospital = await startHospital(data, await portFor(port))
+  const site = await readSite(hospital.file)
+  const { log, flush } = openLog(join(data, 'bridge.log'), 'info')
+  const running = await Running.start({ file: hospital.file, data, log }, site)
+  const press = (pressing: Pressing) => pressAndWait(hospital, running, pressing)
+  const control = await openControl(data, press)
+  const end = async () => {
     control.close()
     say()
     await stop(running)
     await hospital.close()
-  })
-  flush()
-  if (wanted === undefined) rmSync(data, { recursive: true, force: true })
-  process.exit(0)
+    flush()
+  }
+  return { hospital, running, press, end }
 }
 
 /** Presses the real input and waits until the bridge has it. */
