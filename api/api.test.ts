@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type Hospital, hospital, quiet, until } from './fixtures/hospital.ts'
 
@@ -225,6 +228,25 @@ test('a door is highlighted as long as its incident is open', async () => {
   await until(highlighted, (by) => by.includes(incident))
   await change(incident, 'resolve', { as: 'test' })
   expect(await highlighted()).toEqual([])
+})
+
+test('a restart keeps what is highlighted, and ids of the stream go on', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'duress-api-'))
+  try {
+    at = await hospital({ dir })
+    const { incident } = await pressed()
+    await quiet(at)
+    const { seq } = at.machine.store.health().trailHead
+    await at.close()
+    at = await hospital({ dir })
+    const door = async () =>
+      (await at.ask('/v1/doors')).body.doors.find(({ name }: any) => name === 'door-ed')
+    await until(door, ({ highlightedBy }) => highlightedBy.includes(incident))
+    expect(at.machine.store.health().trailHead.seq).toBeGreaterThanOrEqual(seq)
+  } finally {
+    await at.close()
+    rmSync(dir, { recursive: true })
+  }
 })
 
 test('a probe says what the target says', async () => {

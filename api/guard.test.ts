@@ -2,11 +2,17 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
+import { fastify } from 'fastify'
 import { afterEach, expect, test } from 'vitest'
 import { SimulatedClock } from '../core/clock.ts'
 import { authenticator, mayAct } from './auth.ts'
 import { Bucket } from './bucket.ts'
+import { changeRoutes } from './changes.ts'
+import { deviceRoutes } from './devices.ts'
 import { type Hospital, hospital } from './fixtures/hospital.ts'
+import { guard } from './guard.ts'
+import { probeRoute } from './probe.ts'
+import { refuse } from './reply.ts'
 
 let at: Hospital | null = null
 afterEach(async () => {
@@ -79,6 +85,34 @@ test('without a token only this machine may ask, unless the config opens the API
   for (const ip of ['10.0.0.7', '::ffff:10.0.0.7', '128.0.0.1', 'fe80::1'])
     expect(() => closed(from(ip))).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }))
   expect(authenticator(null, true)(from('10.0.0.7')).role).toBe('administrator')
+})
+
+test.each([
+  ['viewer', 403, 403, 403],
+  ['responder', 404, 403, 403],
+  ['supervisor', 404, 404, 403],
+  ['administrator', 404, 404, 404],
+])('a %s may only do what the role allows', async (role, acknowledge, release, probe) => {
+  at = await hospital()
+  const app = fastify()
+  const authenticate = () => ({ name: 'somebody', role: role as never })
+  guard(app, { authenticate, clock: at.machine.clock, host: '127.0.0.1' })
+  app.setErrorHandler((error, _request, reply) => refuse(reply, error))
+  changeRoutes(app, at.machine)
+  probeRoute(app, at.machine)
+  deviceRoutes(app, at.machine)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const post = async (path: string, body: object) =>
+    (await fetch(url + path, { method: 'POST', headers: json, body: JSON.stringify(body) })).status
+  try {
+    expect(await post('/v1/incidents/x/acknowledge', {})).toBe(acknowledge)
+    expect(await post('/v1/incidents/x/resolve', { as: 'test' })).toBe(acknowledge)
+    expect(await post('/v1/incidents/x/release', {})).toBe(release)
+    expect(await post('/v1/probe', { target: 'x' })).toBe(probe)
+    expect((await fetch(`${url}/v1/devices`)).status).toBe(200)
+  } finally {
+    await app.close()
+  }
 })
 
 test('each role may do what the ones before it may', () => {
@@ -171,6 +205,7 @@ test.each([
   ['64 KiB', '/v1/presses', JSON.stringify({ from: 'x'.repeat(70_000) }), 413, 'TOO_LARGE'],
   ['an unknown route', '/v1/nothing', '{}', 404, 'NOT_FOUND'],
   ['an overlong id', `/v1/incidents/${'x'.repeat(150)}/acknowledge`, '{}', 400, 'BAD_REQUEST'],
+  ['an id beyond the router', `/v1/incidents/${'x'.repeat(300)}/acknowledge`, '{}', 414, 'BAD_REQUEST'],
   ['a broken escape', '/v1/%zz', '{}', 400, 'BAD_REQUEST'],
 ])('%s is refused in the one shape of failures', async (_what, path, body, status, code) => {
   at = await hospital()

@@ -101,11 +101,16 @@ const build = ({ tls, log }: ApiOptions): FastifyInstance => {
     requestTimeout: requestMs,
     keepAliveTimeout: keepAliveMs,
     forceCloseConnections: 'idle',
+    // A press that comes while we close is still somebody's call.
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
     // Refuse what does not fit instead of bending it.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
-    frameworkErrors: (error, _request, reply) => void refuse(reply, error),
+    frameworkErrors: (error, _request, reply) => {
+      const status = error.statusCode ?? 400
+      void refuse(reply, new Refused('BAD_REQUEST', 'the path is not valid', { status }))
+    },
     clientErrorHandler: (error, socket) => {
       if (socket.writable) socket.end(rawRefusal(error.code))
       else socket.destroy()
