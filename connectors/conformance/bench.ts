@@ -37,6 +37,8 @@ export class Bench {
   readonly notes: { readonly device: string; readonly state: State }[] = []
   /** What `record` does: it breaks when it throws what no contract knows, and hangs until it works again. */
   #disk: 'works' | 'refuses' | 'breaks' | 'hangs' = 'works'
+  /** What `secret` gives: the right ones, others, or none at all. */
+  credentials: 'right' | 'wrong' | 'missing' = 'right'
   /** How far the wall clock has been put forward, ms. */
   wallOffsetMs = 0
   readonly #said = new Said()
@@ -148,8 +150,9 @@ export class Bench {
     return this.reopen()
   }
 
-  async close(live: Live): Promise<void> {
-    live.life.abort()
+  /** As core does: the signal, then `close`; which must do without the signal as well. */
+  async close(live: Live, { silently = false }: { silently?: boolean } = {}): Promise<void> {
+    if (!silently) live.life.abort()
     await within(closeMs, live.link.close(), 'close')
     assert.equal(
       getEventListeners(live.life.signal, 'abort').length,
@@ -300,8 +303,10 @@ export class Bench {
 
   #secret(ref: SecretRef): string {
     const value = 'env' in ref ? this.stage.secrets[ref.env] : undefined
-    if (value === undefined) throw new BridgeError('SECRET_MISSING', 'the stage has no such secret')
-    return value
+    if (value === undefined || this.credentials === 'missing')
+      throw new BridgeError('SECRET_MISSING', 'there is no such secret')
+    // It holds the right one, so that a wrong one is not shown either.
+    return this.credentials === 'wrong' ? `${value}-wrong` : value
   }
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Connector, Finding, Opening } from '../../core/connector.ts'
 import type { Json } from '../../core/fact.ts'
 import type { Case } from './kit.ts'
-import { foreignImports, loadedBy, needless } from './loads.ts'
+import { foreignImports, hiddenDefaults, loadedBy, needless } from './loads.ts'
 import { Random } from './random.ts'
 import { lacksOf } from './schema.ts'
 import type { Stage, Subject, Written } from './subject.ts'
@@ -34,6 +34,9 @@ export const declarationCases = async (subjects: readonly [Subject, ...Subject[]
     test('the subjects try all that it declares', () => triesAll(connector, stages, written)),
     test('the declaration imports only zod and core', async () => {
       assert.deepEqual(await foreignImports(connector.module), [])
+    }),
+    test('defaults stand in the schema only', async () => {
+      assert.deepEqual(await hiddenDefaults(connector.module), [])
     }),
     test('a check loads nothing that talks', async () => {
       for (const each of written)

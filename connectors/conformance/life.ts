@@ -13,7 +13,7 @@ const promptMs = 1_000
 const foundMs = 2_000
 
 /** Opening, losing, closing. */
-export const lifeCases = (subject: Subject, { peer, trials = [] }: Stage): Case[] => {
+export const lifeCases = (subject: Subject, { peer, trials = [], secrets }: Stage): Case[] => {
   const withBench = (name: string, run: (bench: Bench) => Promise<void>): Case => ({
     name,
     run: () => Bench.with(subject, run),
@@ -21,11 +21,13 @@ export const lifeCases = (subject: Subject, { peer, trials = [] }: Stage): Case[
   return [
     withBench('close is prompt, and closing again does nothing', async (bench) => {
       const live = await bench.open()
-      await bench.close(live)
+      await bench.close(live, { silently: true })
+      await bench.close(live, { silently: true })
       await bench.close(live)
     }),
     withBench(`${cycles} times opened and closed leaves nothing behind`, async (bench) => {
-      for (let cycle = 0; cycle < cycles; cycle++) await bench.close(await bench.open())
+      for (let cycle = 0; cycle < cycles; cycle++)
+        await bench.close(await bench.open(), { silently: cycle % 2 === 0 })
     }),
     withBench('a signal that aborts ends the link', async (bench) => {
       const live = await bench.open()
@@ -47,11 +49,38 @@ export const lifeCases = (subject: Subject, { peer, trials = [] }: Stage): Case[
       assert.deepEqual(asked(), before)
       bench.expectNoPress()
     }),
+    ...(Object.keys(secrets).length > 0 ? secretCases(withBench) : []),
     ...(peer ? peerCases(withBench) : []),
   ]
 }
 
 type WithBench = (name: string, run: (bench: Bench) => Promise<void>) => Case
+
+const secretCases = (withBench: WithBench): Case[] => [
+  withBench('a secret that is missing keeps the link from opening, and says so', async (bench) => {
+    bench.credentials = 'missing'
+    await assert.rejects(bench.open(), { code: 'SECRET_MISSING' })
+  }),
+  withBench('a wrong secret is refused, and not shown', async (bench) => {
+    bench.credentials = 'wrong'
+    try {
+      const live = await bench.open()
+      for (const trial of bench.trials) {
+        const outcome = await bench.act(live, trial)
+        const refused = !outcome.ok && outcome.failure.code === 'UNAUTHORIZED'
+        assert.ok(refused && outcome.effect === 'none', JSON.stringify(outcome))
+      }
+      for (const button of bench.stage.buttons ?? []) {
+        await button.press()
+        await pause(quietMs)
+        assert.equal(button.acknowledged?.() ?? false, false, 'a press without proof is acknowledged')
+      }
+      bench.expectNoPress()
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'UNAUTHORIZED') throw error
+    }
+  }),
+]
 
 const behaviours: readonly Behaviour[] = [
   { is: 'refusing' },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Written } from './subject.ts'
@@ -66,4 +66,22 @@ export const foreignImports = async (module: string): Promise<string[]> => {
     // Finding a module without loading it.
     return name !== 'node:module' && !/(^|\/)core\//.test(name)
   })
+}
+
+/** Where the code beside the declaration falls back on a value of its own, because the config has none. */
+export const hiddenDefaults = async (module: string): Promise<string[]> => {
+  const folder = fileURLToPath(new URL('.', module))
+  const names = (await readdir(folder, { recursive: true })).filter(
+    (name) => /\.[jt]s$/.test(name) && !/\.(test|d)\.[jt]s$/.test(name),
+  )
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const source = await readFile(`${folder}${name}`, 'utf8')
+      const fallbacks = source.matchAll(
+        /\bconfig(?:\??\.\w+|\['[\w-]+'\])+\s*(?:\?\?|\|\|)\s*(?:[\d'"`]|true|false)[^\n]*/g,
+      )
+      return [...fallbacks].map(([text]) => `${name}: ${text}`)
+    }),
+  )
+  return found.flat()
 }

@@ -117,7 +117,7 @@ const unknown: Try = async (bench, trial) => {
 
 const closed: Try = async (bench, trial) => {
   const live = await bench.open()
-  await bench.close(live)
+  await bench.close(live, { silently: true })
   const before = asked(trial)
   const outcome = await bench.act(live, trial)
   assert.ok(!outcome.ok && outcome.effect === 'none', told(outcome))

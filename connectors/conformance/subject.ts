@@ -85,7 +85,7 @@ export interface Button {
   acknowledged?(): boolean | null
   /** For wires with an acknowledgement: the sender tells the last press once more, as it does without one. */
   repeat?(): Promise<void>
-  /** From now on the peer is there, but this input can't be read. */
+  /** For inputs that are read, not told: from now on the peer is there, but this one can't be. */
   unreadable?(): void
   /** A press by something that the config doesn't know. */
   stranger?(): Promise<void>
