@@ -1,6 +1,6 @@
 import type { Event } from '../intake/event.ts'
 import type { Incident } from './incident.ts'
-import { join } from './join.ts'
+import { isExact, join } from './join.ts'
 
 /** An open incident and the commands that it has had. */
 export interface Page {
@@ -53,6 +53,7 @@ export class Book {
 
   /** The incident of a page after a change. */
   turn(page: Page, incident: Incident): void {
+    if (page.incident.location.place !== incident.location.place) this.#remove(page)
     page.incident = incident
     this.#index(page)
   }
@@ -60,12 +61,7 @@ export class Book {
   close(id: string): void {
     const page = this.#pages.get(id)
     this.#pages.delete(id)
-    if (!page) return
-    for (const key of keysOf(page.incident)) {
-      const sharing = this.#by.get(key)
-      sharing?.delete(page)
-      if (sharing?.size === 0) this.#by.delete(key)
-    }
+    if (page) this.#remove(page)
   }
 
   /** The open incident that a press belongs to. */
@@ -74,7 +70,7 @@ export class Book {
     const keys = [
       device === null ? `words ${words}` : `device ${device}`,
       ...(event.person === null ? [] : [`person ${event.person}`]),
-      ...(event.location.place === null ? [] : [`place ${event.location.place}`]),
+      ...(isExact(event.location) ? [`place ${event.location.place}`] : []),
     ]
     const sharing = keys.flatMap((key) => [...(this.#by.get(key) ?? [])])
     return sharing.length === 0
@@ -92,6 +88,14 @@ export class Book {
     return undefined
   }
 
+  #remove(page: Page): void {
+    for (const key of keysOf(page.incident)) {
+      const sharing = this.#by.get(key)
+      sharing?.delete(page)
+      if (sharing?.size === 0) this.#by.delete(key)
+    }
+  }
+
   #index(page: Page): void {
     for (const key of keysOf(page.incident)) {
       const sharing = this.#by.get(key)
@@ -101,9 +105,9 @@ export class Book {
   }
 }
 
-const keysOf = ({ devices, persons, unknown, been }: Incident): string[] => [
+const keysOf = ({ devices, persons, unknown, location }: Incident): string[] => [
   ...devices.map((device) => `device ${device}`),
   ...persons.map((person) => `person ${person}`),
   ...unknown.map((words) => `words ${words}`),
-  ...been.map((place) => `place ${place}`),
+  ...(isExact(location) ? [`place ${location.place}`] : []),
 ]

@@ -1,9 +1,10 @@
-import type { Event } from '../intake/event.ts'
+import type { Event, Location } from '../intake/event.ts'
 import { staleLocationMs } from '../intake/intake.ts'
 import type { Incident } from './incident.ts'
 
-/** Only these are exact enough to say that two presses are one matter (safety.md). */
-const joinable = new Set(['room', 'bed', 'zone'])
+/** Whether a place is known exactly enough to say that two presses there are one matter (safety.md). */
+export const isExact = ({ precision }: Location): boolean =>
+  precision === 'room' || precision === 'bed' || precision === 'zone'
 
 /**
  * Whether a press belongs to an open incident: same kind, both drill or both real, within the window, and the same
@@ -24,8 +25,8 @@ const samePlace = (incident: Incident, event: Event): boolean => {
   return (
     seen.place !== null &&
     seen.place === known.place &&
-    joinable.has(seen.precision ?? '') &&
-    joinable.has(known.precision ?? '') &&
+    isExact(seen) &&
+    isExact(known) &&
     event.receivedAt - seen.at <= staleLocationMs &&
     incident.lastPressAt - known.at <= staleLocationMs
   )

@@ -1,12 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Badges of the bench: each press opens an incident of its own. */
-export const badges = 12_000
-
-/** A site with badges by webhook, ten systems to tell by HTTP, and a Modbus panel where there is one. */
+/** A site with badges by webhook (each press opens an incident of its own), ten systems to tell by HTTP, and a Modbus panel where there is one. */
 export const writeSite = (
   dir: string,
+  badges: number,
   ports: { api: number; webhook: number; targets: readonly number[]; panel?: number },
 ): string => {
   const lines = [
