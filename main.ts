@@ -1,7 +1,14 @@
 #!/usr/bin/env -S node
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { version } from './cli/version.ts'
 import { BridgeError, errors, messageOf } from './core/error.ts'
+
+// Starts in half the time, threads included, which inherit the variable. Beside the packages, where nobody writes who
+// may not change the program itself.
+process.env['NODE_COMPILE_CACHE'] = join(import.meta.dirname, 'node_modules', '.cache', 'duress-bridge')
+enableCompileCache(process.env['NODE_COMPILE_CACHE'])
 
 /** Loaded only when asked for, so that `check` brings no server along. */
 const commands: { readonly [name: string]: () => Promise<{ readonly default: Command }> } = {

@@ -145,7 +145,7 @@ export const fieldsOf = (schema: z.ZodType, prefix = '', seen: readonly z.ZodTyp
     case 'union':
       return unique(
         def
-          .options!// One or a list of them: the fields of one say it.
+          .options! // One or a list of them: the fields of one say it.
           .filter((option) => !def.options!.includes(defOf(option).element!))
           .flatMap((option) => fieldsOf(option, prefix, inside)),
       )
