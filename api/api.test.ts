@@ -230,6 +230,15 @@ test('a door is highlighted as long as its incident is open', async () => {
   expect(await highlighted()).toEqual([])
 })
 
+test('of a flood of faults the newest are shown, with their number', async () => {
+  at = await hospital()
+  for (let n = 0; n < 600; n++) at.machine.faults.set(`f:${n}`, `fault ${n}`)
+  const { faults, total } = (await at.ask('/v1/faults')).body
+  expect(total).toBeGreaterThanOrEqual(600)
+  expect(faults).toHaveLength(500)
+  expect(faults.map(({ what }: any) => what)).toContain('fault 599')
+})
+
 test('a restart keeps what is highlighted, and ids of the stream go on', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'duress-api-'))
   try {

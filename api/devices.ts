@@ -4,6 +4,9 @@ import type { LinkHealth } from '../core/runner/inline.ts'
 import type { Device } from '../core/site/site.ts'
 import { answer, failures } from './schema.ts'
 
+/** Faults in one answer; a flood of unknown sources can make more. */
+const faultsMax = 500
+
 /** How devices, links and faults are. Never where a person is. */
 export const deviceRoutes = (app: FastifyInstance, machine: Machine): void => {
   const { site, runner, faults, clock } = machine
@@ -27,9 +30,14 @@ export const deviceRoutes = (app: FastifyInstance, machine: Machine): void => {
       links: runner.health().map((link) => ({ ...link, ageMs: ageOf(link.heardAt, clock.now()) })),
     }),
   )
-  app.get('/v1/faults', { schema: schemaOf('What is wrong now.', '`faults`.') }, async () => ({
-    faults: faults.open(),
-  }))
+  app.get(
+    '/v1/faults',
+    { schema: schemaOf('What is wrong now.', '`faults`, newest first, and their `total`.') },
+    async () => {
+      const open = faults.open()
+      return { faults: open.slice(-faultsMax).reverse(), total: open.length }
+    },
+  )
 }
 
 const schemaOf = (summary: string, described: string) => ({

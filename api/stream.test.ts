@@ -86,6 +86,24 @@ test('clients that join in the middle of a storm miss and double nothing', async
   for (const { heard } of clients) expect(datas(heard)).toEqual(expected)
 })
 
+test('what is more than one read takes comes whole, live and replayed', async () => {
+  at = await hospital()
+  const live = await listen()
+  await quiet(at)
+  const { clock, store } = at.machine
+  const all = Array.from({ length: 700 }, (_, count) => count)
+  const rows = all.map((count) => {
+    const entries = [{ what: 'summary', incident: null, words: 'w', count }]
+    return store.commit({ at: clock.now(), waits: true, trail: { incident: null, entries } })
+  })
+  await Promise.all(rows)
+  const replayed = await listen('?from=0')
+  for (const { heard } of [live, replayed]) {
+    const counts = () => heard.filter(({ event }) => event === 'summary').map(({ data }) => data.count)
+    expect(await until(counts, ({ length }) => length >= all.length)).toEqual(all)
+  }
+})
+
 test('without a position a client hears only what is new; below zero it goes back from the end', async () => {
   at = await hospital()
   await press('old')

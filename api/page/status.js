@@ -3,6 +3,7 @@
 const eventsMax = 50
 /** The newest incidents are shown with their receipts. */
 const detailedMax = 10
+const faultsMax = 20
 const refreshMs = 500
 const ageMs = 1_000
 const againMs = 1_000
@@ -251,7 +252,7 @@ const showEvent = (e) => {
 
 const load = async () => {
   showState(await ask('/readyz'))
-  const [{ incidents }, { faults }, { doors }, { links }] = await Promise.all([
+  const [{ incidents }, { faults, total }, { doors }, { links }] = await Promise.all([
     ask('/v1/incidents?open=true'),
     ask('/v1/faults'),
     ask('/v1/doors'),
@@ -263,7 +264,8 @@ const load = async () => {
   // A list that is being chosen from is not pulled away.
   if (document.activeElement?.tagName !== 'SELECT') showIncidents(details, incidents.length - details.length)
   else wanted = true
-  list('faults', faults.map(faultLine), 'None.')
+  const more = total > faultsMax ? [element('li', `and ${total - faultsMax} older`, 'bad')] : []
+  list('faults', [...faults.slice(0, faultsMax).map(faultLine), ...more], 'None.')
   list('doors', doors.map(doorLine), 'None configured.')
   list('links', links.map(linkLine), 'None configured.')
 }
