@@ -28,6 +28,7 @@ test('a press is answered with its event and incident, and the incident shows co
     ['page.send', 'security', 'done'],
     ['door.highlight', 'door-ed', 'done'],
   ])
+  expect(seen.where).toBe('triage, ed')
   expect(JSON.stringify(seen.commands)).not.toContain('address')
   expect(seen.timeline[0]).toMatchObject({ what: 'press', words: 'Triage button' })
   for (const { ms, at: when } of seen.timeline) expect(ms).toBe(when - seen.incident.openedAt)

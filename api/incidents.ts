@@ -5,6 +5,7 @@ import { BridgeError } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
 import type { Incident } from '../core/incident/incident.ts'
 import type { Machine } from '../core/machine.ts'
+import { pathName } from '../core/site/places.ts'
 import type { IncidentRecord } from '../core/store/port.ts'
 import type { Entry, Told } from '../core/trail/entry.ts'
 import type { Recent } from './recent.ts'
@@ -57,7 +58,10 @@ export const incidentRoutes = (app: FastifyInstance, machine: Machine, recent: R
       schema: {
         summary: 'One incident with its commands and receipts, holds, and timeline in ms since the press.',
         params: jsonSchema(Id),
-        response: { 200: answer('`incident`, `commands`, `holds`, `timeline`.'), ...failures(404) },
+        response: {
+          200: answer('`incident`, `where` in words, `commands`, `holds`, `timeline`.'),
+          ...failures(404),
+        },
       },
     },
     async ({ params }) => one(machine, recent, params.id),
@@ -91,8 +95,10 @@ const one = async (machine: Machine, recent: Recent, id: string) => {
   const record = await store.incident(id).catch(() => null)
   const incident = book.page(id)?.incident ?? (record?.body as Incident | undefined)
   if (!incident) throw new BridgeError('UNKNOWN_INCIDENT', `there is no incident ${id}`)
+  const place = machine.site.places.get(incident.location.place ?? '')
   return {
     incident,
+    where: place ? pathName(place) : incident.location.place,
     commands: commandsOf(machine, recent, record, id),
     holds: holdsOf(machine, record, id),
     timeline: await timelineOf(machine, recent, incident),

@@ -145,15 +145,15 @@ const receiptLine = ({ target, capability, receipt }) => {
   return item
 }
 
-const incidentCard = ({ incident, commands }) => {
+const incidentCard = ({ incident, where: known, commands }) => {
   const article = element('article', undefined, incident.drill ? 'drill' : '')
-  const place = incident.location.place ?? 'PLACE UNKNOWN'
   const flags = [incident.drill && 'DRILL', incident.silent && 'SILENT'].filter(Boolean).join(' ')
   article.append(element('h3', `${flags} ${incident.kind.toUpperCase()} #${incident.number}`.trim()))
   const seen = element('span', '', 'soft')
   seen.dataset.since = incident.location.at
-  const where = element('p', `${place} `)
-  if (incident.location.place !== null) where.append('(seen ', seen, ' ago)')
+  const where = element('p')
+  where.append(element('strong', known ?? 'PLACE UNKNOWN'), ' ')
+  if (known !== null) where.append('(seen ', seen, ' ago)')
   if (incident.unknown.length > 0)
     where.append(element('strong', ` unknown source: ${incident.unknown.join('; ')}`, 'bad'))
   const age = element('span', '')
