@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
-import { type Clock, SystemClock } from '../../core/clock.ts'
+import { SystemClock } from '../../core/clock.ts'
 import type { Order, Outcome } from '../../core/command.ts'
 import type { Connector, Context, Link, Log, Opening, Recorded, SecretRef } from '../../core/connector.ts'
 import { BridgeError } from '../../core/error.ts'
@@ -26,6 +26,15 @@ export interface Live {
   readonly lost: boolean
 }
 
+/** The machine's clock, but for a wall clock that can be put forward and back. */
+class SteppedClock extends SystemClock {
+  wallOffsetMs = 0
+
+  override wall(): number {
+    return super.wall() + this.wallOffsetMs
+  }
+}
+
 /** Everything around the links of one stage: what core gives them, and what it remembers of them. */
 export class Bench {
   readonly connector: Connector
@@ -39,27 +48,18 @@ export class Bench {
   #disk: 'works' | 'refuses' | 'breaks' | 'hangs' = 'works'
   /** What `secret` gives: the right ones, others, or none at all. */
   credentials: 'right' | 'wrong' | 'missing' = 'right'
-  /** How far the wall clock has been put forward, ms. */
-  wallOffsetMs = 0
+  readonly clock = new SteppedClock()
   readonly #said = new Said()
   readonly #complaints: string[] = []
   readonly #cursors = new Map<string, Json>()
   readonly #known = new Map<string, Recorded>()
   readonly #hanging: (() => void)[] = []
   readonly #lives = new Set<Live>()
-  readonly #clock: Clock
   #orders = 0
 
   private constructor(connector: Connector, stage: Stage) {
     this.connector = connector
     this.stage = stage
-    const clock = new SystemClock()
-    this.#clock = {
-      now: () => clock.now(),
-      mono: () => clock.mono(),
-      wall: () => clock.wall() + this.wallOffsetMs,
-      after: (ms, run) => clock.after(ms, run),
-    }
   }
 
   /** Runs `work` on a fresh stage, ends everything, and looks whether anything was said or done that must not be. */
@@ -262,7 +262,7 @@ export class Bench {
     }
     const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
     return {
-      clock: this.#clock,
+      clock: this.clock,
       log,
       signal: live.life.signal,
       record: (fact) => this.#record(fact),

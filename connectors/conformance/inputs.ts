@@ -144,11 +144,11 @@ const unrecorded: Press = async (bench, button) => {
 const clockStep: Press = async (bench, button) => {
   await bench.open()
   for (const step of [hourMs, -2 * hourMs, hourMs]) {
-    bench.wallOffsetMs += step
+    bench.clock.wallOffsetMs += step
     await pause(quietMs)
     bench.expectNoPress()
   }
-  bench.wallOffsetMs = hourMs
+  bench.clock.wallOffsetMs = hourMs
   await button.press()
   await bench.expectPresses(button, 1)
 }

@@ -6,6 +6,7 @@ import { lifeCases } from './life.ts'
 import { orderCases } from './orders.ts'
 import type { Subject } from './subject.ts'
 
+export { message } from './message.ts'
 export type { Behaviour, Button, Peer, Stage, Subject, Trial, Written } from './subject.ts'
 
 /** One thing that every connector must do. It rejects when this one doesn't. */

@@ -71,8 +71,9 @@ export const foreignImports = async (module: string): Promise<string[]> => {
 /** Where the code beside the declaration falls back on a value of its own, because the config has none. */
 export const hiddenDefaults = async (module: string): Promise<string[]> => {
   const folder = fileURLToPath(new URL('.', module))
+  const declaration = fileURLToPath(module).slice(folder.length)
   const names = (await readdir(folder, { recursive: true })).filter(
-    (name) => /\.[jt]s$/.test(name) && !/\.(test|d)\.[jt]s$/.test(name),
+    (name) => name !== declaration && /\.[jt]s$/.test(name) && !/\.(test|d)\.[jt]s$/.test(name),
   )
   const found = await Promise.all(
     names.map(async (name) => {

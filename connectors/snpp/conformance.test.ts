@@ -1,7 +1,6 @@
 import { test } from 'vitest'
 import { startSnppPager } from '../../mocks/snpp-pager/index.ts'
-import { cases, type Stage } from '../conformance/kit.ts'
-import { message } from '../conformance/message.ts'
+import { cases, message, type Stage } from '../conformance/kit.ts'
 import snpp from './index.ts'
 
 const password = 'Pa55-for+SNPP/%=x'
