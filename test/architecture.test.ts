@@ -226,8 +226,24 @@ test('a connector is a folder with fixed file names', () => {
       expect(files).toContain(`connectors/${type}/${name}`)
 })
 
-test('the lock file names no registry, so that it installs from any', () => {
-  expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved":\s*"https?:/)
+describe('the lock file', () => {
+  const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
+
+  test('names no registry, so that it installs from any', () => {
+    expect(text).not.toMatch(/"resolved":\s*"https?:/)
+  })
+
+  test('has the packages of every platform, without which `npm ci` refuses it', () => {
+    const { packages } = JSON.parse(text) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>
+    }
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      ),
+    )
+    expect(missing).toEqual([])
+  })
 })
 
 test('nothing is left undone or skipped', () => {
