@@ -13,6 +13,7 @@ import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
 import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
 import type { Budget } from './intake/budget.ts'
+import { Chatter } from './intake/chatter.ts'
 import type { Event } from './intake/event.ts'
 import { intake, locate, staleLocationMs } from './intake/intake.ts'
 import type { Memory } from './intake/memory.ts'
@@ -61,9 +62,13 @@ export interface Changed {
 /** The whole path: fact → event → incident → plan → one commit → dispatch. */
 export class Bridge {
   readonly #p: Parts
+  readonly #chatter: Chatter
 
   constructor(parts: Parts) {
     this.#p = parts
+    this.#chatter = new Chatter(parts.clock, ({ words, incident, count }) =>
+      this.#commit({ entries: [{ what: 'summary', incident, words, count }] }),
+    )
   }
 
   /** Resolves when the fact is on disk; rejects with NOT_RECORDED or TOO_BUSY when it is not. The response runs in either case. */
@@ -154,15 +159,15 @@ export class Bridge {
     const event = intake(site, connector, press, { id: newId(), now: clock.now(), state })
     if (device?.means === 'fire')
       this.note(device.name, { active: press.phase === 'active', quality: 'good' })
-    if (event.simulated || event.phase === 'restored' || (device && device.means !== 'press'))
-      return this.#recordOnly(connector, press, event)
-    switch (budget.admit(connector, press.device ?? press.from)) {
+    const opensNone = event.simulated || event.phase === 'restored' || (device && device.means !== 'press')
+    const source = press.device ?? press.from
+    switch (budget.admit(connector, opensNone ? `${source} ${event.phase}` : source)) {
       case 'refuse':
         throw new BridgeError('TOO_BUSY', `${connector} brings more than it may; slow down`)
       case 'summarise':
         return this.#summarise(connector, press, event)
       case 'record':
-        return this.#respond(connector, press, event)
+        return opensNone ? this.#recordOnly(connector, press, event) : this.#respond(connector, press, event)
     }
   }
 
@@ -224,26 +229,27 @@ export class Bridge {
     return this.#answer(committed, event.id, incident)
   }
 
-  /** A chattering input costs one counted row a press, not a plan; the incident is open already. */
+  /** A chattering input costs one counted row a second, not a plan: its incident is open already. */
   async #summarise(connector: string, press: Press, event: Event): Promise<Recorded> {
     const page = press.device === null ? undefined : this.#p.book.withDevice(press.device)
     const incident = page?.incident.id ?? null
-    const cursor =
-      press.device !== null && press.cursor !== undefined
-        ? [{ device: press.device, value: press.cursor }]
-        : []
     const words = `${connector}: ${event.source.words} is chattering`
-    const committed = await this.#commit({
-      cursors: cursor,
-      entries: [{ what: 'summary', incident, words, count: 1 }],
-    })
+    const committed = await this.#chatter.add(`${connector}/${press.device ?? press.from}`, words, incident)
     return this.#answer(committed, event.id, incident, true)
   }
 
   async #trouble(connector: string, trouble: Trouble): Promise<Recorded> {
-    const { faults, site, clock, newId } = this.#p
+    const { faults, site, clock, newId, budget } = this.#p
     const label = site.devices.get(trouble.device ?? '')?.label ?? trouble.from.slice(0, 200)
     const id = newId()
+    const source = `${trouble.device ?? trouble.from} ${trouble.trouble} ${trouble.phase}`
+    if (budget.admit(connector, source) !== 'record')
+      return this.#answer(
+        await this.#chatter.add(`${connector}/${source}`, `${connector}: ${source}`, null),
+        id,
+        null,
+        true,
+      )
     const active = trouble.phase === 'active'
     faults.set(
       `${trouble.trouble}:${trouble.device ?? trouble.from.slice(0, 100)}`,

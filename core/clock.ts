@@ -14,15 +14,11 @@ export interface Timer {
   cancel(): void
 }
 
-/** The machine's clock. It starts at the later of the wall time and `floor`, the newest time in the store. */
+/** The machine's clock. It starts at the wall time, or later: at the newest time in the store. */
 export class SystemClock implements Clock {
-  #base: number
+  #base = Date.now() - performance.now()
 
-  constructor(floor = 0) {
-    this.#base = Math.max(Date.now(), floor) - performance.now()
-  }
-
-  /** Moves the start up to `floor`, when the store turns out to know a later time than the wall clock. */
+  /** Moves `now` up to `floor`, when the store turns out to know a later time. */
   raise(floor: number): void {
     this.#base = Math.max(this.#base, floor - performance.now())
   }
@@ -121,6 +117,10 @@ export class SimulatedClock implements Clock {
 
   wall(): number {
     return this.#now + this.#wallOffset
+  }
+
+  raise(floor: number): void {
+    this.#now = Math.max(this.#now, floor)
   }
 
   stepWall(ms: number): void {

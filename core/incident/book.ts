@@ -45,7 +45,13 @@ export class Book {
   }
 
   open(incident: Incident, commands: Iterable<string> = []): Page {
-    const page = { incident, commands: new Set(commands), lookAt: null, told: false, first: new Set<string>() }
+    const page = {
+      incident,
+      commands: new Set(commands),
+      lookAt: null,
+      told: false,
+      first: new Set<string>(),
+    }
     this.#pages.set(incident.id, page)
     this.#index(page)
     return page

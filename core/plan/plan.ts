@@ -281,9 +281,18 @@ class Draft {
   ): void {
     const command = this.#command(prefix, act, capability, target, address, args, dueAt, unless)
     if (this.#commands.has(command.id)) return
-    const why = disturbance(this.#site, this.#incident, capability.perceptible, target)
+    const why =
+      this.#isPrivate(act, target) ?? disturbance(this.#site, this.#incident, capability.perceptible, target)
     if (why) this.#suppressed.push({ command, why })
     else this.#commands.set(command.id, command)
+  }
+
+  /** No picture is taken where the config says so: of a camera, or of the place. */
+  #isPrivate(act: Act, target: Device | ContactPath): string | null {
+    if (act.capability !== 'camera.snapshot' || !('camera' in target)) return null
+    const isPrivate =
+      target.camera?.noImage || this.#incident.been.some((path) => this.#site.places.get(path)?.noImage)
+    return isPrivate ? 'privacy: no picture is taken here' : null
   }
 
   #lock(

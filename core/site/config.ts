@@ -61,10 +61,6 @@ const Incidents = z
     retain: duration('How long resolved incidents and their locations are kept.', { min: '1d' }).default(
       7_776_000_000,
     ),
-    'keep-pictures': z
-      .boolean()
-      .default(false)
-      .describe('Keep snapshots as evidence; off unless configured.'),
   })
   .prefault({})
   .describe('Times that hold for all incidents.')

@@ -1,6 +1,7 @@
 import { every, type Timer } from '../clock.ts'
 import type { Log } from '../connector.ts'
 import type { Due } from '../dispatch/due.ts'
+import { messageOf } from '../error.ts'
 import type { Machine } from '../machine.ts'
 import type { LinkHealth } from '../runner/inline.ts'
 import type { Health } from '../store/port.ts'
@@ -16,6 +17,10 @@ const stepMs = 1_000
 /** Lockable doors are read this often, and this often while one is held, ms. */
 const doorEveryMs = 10_000
 const heldDoorEveryMs = 5_000
+/** The head of the trail is logged this often: without it a cut-off end would go unseen, ms (mechanics, "Store"). */
+const headEveryMs = 3_600_000
+/** The file is checked once, this long after the start, off the alarm path, ms. */
+const fileCheckAfterMs = 30_000
 /** Resolved incidents are pruned this often, for this long, ms. */
 const pruneEveryMs = 60_000
 const pruneBudgetMs = 20
@@ -30,7 +35,8 @@ export class Watch {
   #lookedAt = 0
   #wallOffset: number
   #prunedAt: number
-  #worstLagMs = 0
+  #headAt = 0
+  #fileCheck: Timer | null = null
 
   constructor(machine: Machine, due: Due, log: Log) {
     this.#machine = machine
@@ -40,20 +46,22 @@ export class Watch {
     this.#prunedAt = machine.clock.mono()
   }
 
-  /** The longest the event loop has been away since this was asked last, ms, as far as a look a second can tell. */
-  takeLagMs(): number {
-    const lag = this.#worstLagMs
-    this.#worstLagMs = 0
-    return lag
-  }
-
   start(): void {
-    this.#lookedAt = this.#machine.clock.mono()
+    const { clock, faults } = this.#machine
+    this.#lookedAt = clock.mono()
+    this.#headAt = clock.mono()
+    const behind = clock.now() - clock.wall()
+    const words = `the machine's clock is ${Math.round(behind / 1_000)} s behind the newest record: set it right`
+    faults.set('clock-behind', behind > stepMs ? words : null)
+    this.#tellHead()
+    this.#fileCheck = clock.after(fileCheckAfterMs, () => this.#checkFile())
     this.#timer = every(this.#machine.clock, lookMs, () => this.#look())
   }
 
   stop(): void {
     this.#timer?.cancel()
+    this.#fileCheck?.cancel()
+    this.#tellHead()
   }
 
   linkTurned(link: LinkHealth): void {
@@ -75,7 +83,6 @@ export class Watch {
     const { clock, faults, doors, dispatch } = this.#machine
     const lag = clock.mono() - this.#lookedAt - lookMs
     this.#lookedAt = clock.mono()
-    this.#worstLagMs = Math.max(this.#worstLagMs, lag)
     if (lag > lagMs) this.#log.warn({ lagMs: Math.round(lag) }, 'the event loop was away')
     faults.set(
       'late-steps',
@@ -89,6 +96,7 @@ export class Watch {
     this.#doors()
     this.#cursors()
     this.#prune()
+    if (clock.mono() - this.#headAt >= headEveryMs) this.#tellHead()
     void this.#machine.refill().catch(() => {})
   }
 
@@ -137,12 +145,27 @@ export class Watch {
       void store.commit({ at: clock.now(), waits: false, cursors, trail: { incident: null, entries: [] } })
   }
 
+  #tellHead(): void {
+    const { clock, store } = this.#machine
+    this.#headAt = clock.mono()
+    this.#log.info({ ...store.health().trailHead }, 'trail head')
+  }
+
+  #checkFile(): void {
+    const { store, faults } = this.#machine
+    store.check().then(
+      (damage) =>
+        faults.set('store-damage', damage.length > 0 ? `the store's file is damaged: ${damage[0]}` : null),
+      (error: unknown) => this.#log.warn({ error: messageOf(error) }, 'the store could not be checked'),
+    )
+  }
+
   #prune(): void {
     const { clock, store, site } = this.#machine
     if (clock.mono() - this.#prunedAt < pruneEveryMs) return
     this.#prunedAt = clock.mono()
     void store.prune(clock.now() - site.incidents.retain, pruneBudgetMs).catch((error: unknown) => {
-      this.#log.warn({ error: String(error) }, 'pruning failed')
+      this.#log.warn({ error: messageOf(error) }, 'pruning failed')
     })
   }
 }

@@ -41,7 +41,11 @@ const { part: sink, ready: targets } = await Part.start('./sink.ts')
 const percentile = (sorted: readonly number[], p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN
 
-const median = (values: readonly number[]): number => percentile([...values].sort((a, b) => a - b), 50)
+const median = (values: readonly number[]): number =>
+  percentile(
+    [...values].sort((a, b) => a - b),
+    50,
+  )
 
 /** Waits until all have arrived, or nothing more comes for three seconds. */
 const arrived = async (presses: number): Promise<void> => {
@@ -75,7 +79,14 @@ const judge = async (sent: readonly Sent[]): Promise<Figures> => {
   took.sort((a, b) => a - b)
   const firstAt = Math.min(...sent.map(({ at }) => at))
   const perSecond = (10 * took.length) / ((lastAt - firstAt) / 1_000)
-  return { p50: percentile(took, 50), p95: percentile(took, 95), p99: percentile(took, 99), perSecond, missing, doubled }
+  return {
+    p50: percentile(took, 50),
+    p95: percentile(took, 95),
+    p99: percentile(took, 99),
+    perSecond,
+    missing,
+    doubled,
+  }
 }
 
 const startFloor = async (): Promise<Relay> => {
@@ -100,7 +111,8 @@ const startBridge = async (
   const api = keep?.api ?? (await freePort())
   const port = keep?.port ?? (await freePort())
   const data = keep?.data ?? join(dir, `data-${bridges++}`)
-  const config = keep?.config ?? writeSite(dir, badges, { api, webhook: port, targets, ...(panel ? { panel } : {}) })
+  const config =
+    keep?.config ?? writeSite(dir, badges, { api, webhook: port, targets, ...(panel ? { panel } : {}) })
   const bridge = await BridgeProcess.start(config, data)
   await listening(port)
   const relay: BridgeRelay & { api: number } = {
@@ -137,7 +149,10 @@ const metric = (text: string, name: string): number =>
   Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
 
 /** The same load on both, one after the other, each on a process of its own. */
-const compare = async (presses: number, load: (load: Load) => Promise<Sent[]>): Promise<{ floor: Figures; ours: Figures; loopMs: number; mb: number }> => {
+const compare = async (
+  presses: number,
+  load: (load: Load) => Promise<Sent[]>,
+): Promise<{ floor: Figures; ours: Figures; loopMs: number; mb: number }> => {
   const run = async (relay: Relay): Promise<Figures> => {
     const loader = new Load(relay.port)
     // The first presses pay for compiling code and opening connections, on both.
@@ -168,7 +183,15 @@ interface Row {
   readonly met: boolean
 }
 const rows: Row[] = []
-const add = (what: string, floor: number | null, ours: number, unit: string, ratio: number | null, goal: string, met: boolean) => {
+const add = (
+  what: string,
+  floor: number | null,
+  ours: number,
+  unit: string,
+  ratio: number | null,
+  goal: string,
+  met: boolean,
+) => {
   const show = (value: number) => `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`
   const row = {
     what,
@@ -186,7 +209,9 @@ const add = (what: string, floor: number | null, ours: number, unit: string, rat
 }
 
 if (!process.argv.includes('--json'))
-  console.log(`  ${'press to the last of ten HTTP commands'.padEnd(46)} ${'floor'.padStart(12)} ${'bridge'.padStart(12)} ${'ratio'.padStart(8)}  goal`)
+  console.log(
+    `  ${'press to the last of ten HTTP commands'.padEnd(46)} ${'floor'.padStart(12)} ${'bridge'.padStart(12)} ${'ratio'.padStart(8)}  goal`,
+  )
 
 let missing = 0
 let doubled = 0
@@ -197,21 +222,31 @@ const seen = (figures: Figures): void => {
 
 // Latency at 20 presses a second.
 {
-  const runs = []
-  for (let round = 0; round < rounds; round++) runs.push(await compare(20 * steadySeconds, (load) => load.steady(20, steadySeconds)))
+  const runs: Awaited<ReturnType<typeof compare>>[] = []
+  for (let round = 0; round < rounds; round++)
+    runs.push(await compare(20 * steadySeconds, (load) => load.steady(20, steadySeconds)))
   for (const { ours } of runs) seen(ours)
   for (const p of ['p50', 'p95'] as const) {
     const ratio = median(runs.map(({ ours, floor }) => ours[p] / floor[p]))
     const floor = median(runs.map((run) => run.floor[p]))
-    add(`20 presses/s, ${p}`, floor, median(runs.map(({ ours }) => ours[p])), 'ms', ratio, '≤ 1.5 ×', ratio <= 1.5)
+    add(
+      `20 presses/s, ${p}`,
+      floor,
+      median(runs.map(({ ours }) => ours[p])),
+      'ms',
+      ratio,
+      '≤ 1.5 ×',
+      ratio <= 1.5,
+    )
   }
   const loopMs = Math.max(...runs.map((run) => run.loopMs))
   add('event loop delay, p99', null, loopMs, 'ms', null, '< 20 ms', loopMs < 20)
 }
 
 for (const presses of [500, 1_000]) {
-  const runs = []
-  for (let round = 0; round < rounds; round++) runs.push(await compare(presses, (load) => load.storm(presses)))
+  const runs: Awaited<ReturnType<typeof compare>>[] = []
+  for (let round = 0; round < rounds; round++)
+    runs.push(await compare(presses, (load) => load.storm(presses)))
   for (const { ours } of runs) seen(ours)
   const ratio = median(runs.map(({ ours, floor }) => ours.perSecond / floor.perSecond))
   const of = (who: 'floor' | 'ours') => median(runs.map((run) => run[who].perSecond))
@@ -241,7 +276,15 @@ for (const presses of [500, 1_000]) {
   }
   const floor = await highest(startFloor)
   const ours = await highest((presses) => startBridge(presses + warmUp))
-  add('highest steady rate with p99 < 1 s, presses/s', floor, ours, '/s', ours / floor, '≥ 0.4 ×', ours / floor >= 0.4)
+  add(
+    'highest steady rate with p99 < 1 s, presses/s',
+    floor,
+    ours,
+    '/s',
+    ours / floor,
+    '≥ 0.4 ×',
+    ours / floor >= 0.4,
+  )
 }
 
 // A press on a Modbus panel.
@@ -259,7 +302,15 @@ for (const presses of [500, 1_000]) {
     await new Promise((resolve) => setTimeout(resolve, 70 + Math.random() * 40))
   }
   took.sort((a, b) => a - b)
-  add('Modbus at 20 ms poll: contact to last, p99', null, percentile(took, 99), 'ms', null, '≤ 25 ms', percentile(took, 99) <= 25)
+  add(
+    'Modbus at 20 ms poll: contact to last, p99',
+    null,
+    percentile(took, 99),
+    'ms',
+    null,
+    '≤ 25 ms',
+    percentile(took, 99) <= 25,
+  )
   await bridge.end()
   await panel.close()
   await sink.ask('reset')
@@ -268,7 +319,12 @@ for (const presses of [500, 1_000]) {
 /** When the last command of the press that is new at the targets arrived; null after two seconds. */
 async function pressArrived(before: Set<string>): Promise<number | null> {
   for (const until = now() + 2_000; now() < until; ) {
-    for (const [press, , different, lastAt] of (await sink.ask('report')) as [string, number, number, number][])
+    for (const [press, , different, lastAt] of (await sink.ask('report')) as [
+      string,
+      number,
+      number,
+      number,
+    ][])
       if (different === 10 && !before.has(press)) {
         before.add(press)
         return lastAt
@@ -313,7 +369,15 @@ async function resolveAll(api: number): Promise<void> {
     await again.end()
     await sink.ask('reset')
   }
-  add('kill -9 in a storm: all complete after the start', null, Math.max(...took), 's', null, '≤ 2 s', Math.max(...took) <= 2)
+  add(
+    'kill -9 in a storm: all complete after the start',
+    null,
+    Math.max(...took),
+    's',
+    null,
+    '≤ 2 s',
+    Math.max(...took) <= 2,
+  )
   add('kill -9 in a storm: acknowledged and lost', null, lost, '', null, '0', lost === 0)
 }
 

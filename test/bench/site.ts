@@ -24,7 +24,9 @@ export const writeSite = (
   for (let n = 0; n < badges; n++)
     lines.push(`  badge-${n}: { connector: badges, input: { id: badge-${n} }, place: bench/ward }`)
   for (const [n, port] of ports.targets.entries())
-    lines.push(`  system-${n}: { connector: systems, output: { url: "http://127.0.0.1:${port}" }, perceptible: none }`)
+    lines.push(
+      `  system-${n}: { connector: systems, output: { url: "http://127.0.0.1:${port}" }, perceptible: none }`,
+    )
   if (ports.panel)
     for (let n = 0; n < 16; n++)
       lines.push(

@@ -17,7 +17,8 @@ const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 it(`${sequences} sequences: no lock while fire is active or unknown, and every hold ends`, async () => {
   let lived = 0
-  for (let seed = Number(process.env['DURESS_SEED'] ?? 1); lived < sequences; seed++) lived += await building(seed)
+  for (let seed = Number(process.env['DURESS_SEED'] ?? 1); lived < sequences; seed++)
+    lived += await building(seed)
 }, 1_800_000)
 
 const each = (line: (n: number) => string) => Array.from({ length: doors }, (_, n) => line(n)).join('\n')
@@ -58,7 +59,10 @@ async function building(seed: number): Promise<number> {
   const random = randomOf(seed)
   const dir = mkdtempSync(join(scratch, 'duress-doors-'))
   const hospital = await Hospital.open(yaml, { dir, random, fire: false })
-  const fires = Array.from({ length: doors }, (): Fire => ({ active: false, good: false, readAt: 0, polled: true }))
+  const fires = Array.from(
+    { length: doors },
+    (): Fire => ({ active: false, good: false, readAt: 0, polled: true }),
+  )
   const { world, clock } = hospital
   world.onAct = ({ capability, target }) => {
     if (capability !== 'door.lockdown') return
@@ -70,13 +74,17 @@ async function building(seed: number): Promise<number> {
     for (const [n, fire] of fires.entries()) {
       if (!fire.polled) continue
       fire.readAt = clock.now()
-      world.context.note(`f${n}`, fire.good ? { active: fire.active, quality: 'good' } : { quality: 'unknown' })
+      world.context.note(
+        `f${n}`,
+        fire.good ? { active: fire.active, quality: 'good' } : { quality: 'unknown' },
+      )
     }
   }
   const open = new Map<number, string>()
   try {
     for (let step = 0; step < 90; step++) {
-      for (let n = 0; n < doors / 8; n++) await happen(hospital, Math.floor(random() * doors), random, fires, open)
+      for (let n = 0; n < doors / 8; n++)
+        await happen(hospital, Math.floor(random() * doors), random, fires, open)
       const roll = random()
       if (roll < 0.03) clock.stepWall((random() - 0.5) * 600_000)
       else if (roll < 0.05) await hospital.restart()
@@ -91,7 +99,14 @@ async function building(seed: number): Promise<number> {
   return doors
 }
 
-const manners: readonly Manner[] = ['well', 'well', 'refuses', 'hangs', { landsAfterMs: 8_000 }, { landsAfterMs: 22_000 }]
+const manners: readonly Manner[] = [
+  'well',
+  'well',
+  'refuses',
+  'hangs',
+  { landsAfterMs: 8_000 },
+  { landsAfterMs: 22_000 },
+]
 
 async function happen(
   hospital: Hospital,
@@ -120,7 +135,8 @@ async function happen(
 /** However it went: once the devices work again, all holds end and every door is as it was. */
 async function end(hospital: Hospital, seed: number, open: Map<number, string>): Promise<void> {
   for (let n = 0; n < doors; n++) hospital.world.behaves(`d${n}`, 'well')
-  for (const incident of open.values()) if (hospital.machine.book.page(incident)) await hospital.resolve(incident)
+  for (const incident of open.values())
+    if (hospital.machine.book.page(incident)) await hospital.resolve(incident)
   await hospital.advance(180_000)
   await hospital.drain()
   expect(hospital.machine.doors.liveHolds(), `seed ${seed}`).toEqual([])

@@ -63,7 +63,10 @@ async function ward(seed: number): Promise<number> {
       const message = hospital.world.acts[sent]?.args.message as Message
       const state = all.get(message.incident)
       if (message.about === 'escalation' && state)
-        expect(state.answered || state.onScene || state.resolved, `seed ${seed}: escalated after its condition`).toBe(false)
+        expect(
+          state.answered || state.onScene || state.resolved,
+          `seed ${seed}: escalated after its condition`,
+        ).toBe(false)
       if (message.about === 'overdue' && state)
         expect(state.onScene || state.resolved, `seed ${seed}: overdue after somebody arrived`).toBe(false)
     }
@@ -76,7 +79,8 @@ async function ward(seed: number): Promise<number> {
       check()
       const roll = random()
       if (roll < 0.02) hospital.clock.stepWall((random() - 0.5) * 7_200_000)
-      else if (roll < 0.05) hospital.world.behaves(random() < 0.5 ? 'p1' : 'p2', random() < 0.5 ? 'refuses' : 'well')
+      else if (roll < 0.05)
+        hospital.world.behaves(random() < 0.5 ? 'p1' : 'p2', random() < 0.5 ? 'refuses' : 'well')
       else if (roll < 0.06) hospital.world.behaves('p2', 'hangs')
       else if (roll < 0.07) await hospital.restart()
       await hospital.advance(2_000)
@@ -134,7 +138,11 @@ async function happen(
   else if (roll < 0.75) await resolve(hospital, state)
 }
 
-async function does(hospital: Hospital, state: Known, is: 'acknowledged' | 'on-the-way' | 'on-scene'): Promise<void> {
+async function does(
+  hospital: Hospital,
+  state: Known,
+  is: 'acknowledged' | 'on-the-way' | 'on-scene',
+): Promise<void> {
   state.answered = true
   if (is === 'on-scene') state.onScene = true
   await hospital.does(state.incident, is)

@@ -6,7 +6,10 @@ import { Hospital, mercy } from '../simulation/hospital.ts'
 let hospital: Hospital
 afterEach(() => hospital.close())
 
-const silentAnything = mercy.replace('  anything:\n    when: {}\n', '  anything:\n    when: {}\n    silent: true\n')
+const silentAnything = mercy.replace(
+  '  anything:\n    when: {}\n',
+  '  anything:\n    when: {}\n    silent: true\n',
+)
 
 it('nothing perceptible happens at the place or next to it', async () => {
   hospital = await Hospital.open(silentAnything)
@@ -50,7 +53,10 @@ it('silence is checked at the send: what was planned for elsewhere is dropped wh
 })
 
 it('a silent press makes a loud incident silent, and it stays so', async () => {
-  const yaml = mercy.replace('place: north/l2/ed/triage-5 }', 'place: north/l2/ed/triage-5, silent: true, kind: assist }')
+  const yaml = mercy.replace(
+    'place: north/l2/ed/triage-5 }',
+    'place: north/l2/ed/triage-5, silent: true, kind: assist }',
+  )
   hospital = await Hospital.open(yaml)
   const { incident } = await hospital.press('triage-5-button')
   await hospital.advance(0)

@@ -32,7 +32,10 @@ export class Hospital {
   #ids = 0
   #life = 0
 
-  static async open(yaml = mercy, options: { dir?: string; random?: () => number; fire?: boolean } = {}): Promise<Hospital> {
+  static async open(
+    yaml = mercy,
+    options: { dir?: string; random?: () => number; fire?: boolean } = {},
+  ): Promise<Hospital> {
     const hospital = new Hospital(yaml, options.dir ?? ':memory:', options.random ?? (() => 0.5))
     await hospital.boot()
     if (options.fire !== false) hospital.noFire()
@@ -125,7 +128,11 @@ export class Hospital {
     await this.clock.settle()
   }
 
-  async does(incident: string, is: 'acknowledged' | 'on-the-way' | 'on-scene' | 'declined' | 'released', by = 'R. Officer') {
+  async does(
+    incident: string,
+    is: 'acknowledged' | 'on-the-way' | 'on-scene' | 'declined' | 'released',
+    by = 'R. Officer',
+  ) {
     return this.settled(this.machine.bridge.change(incident, { is, at: this.clock.now(), by }))
   }
 
@@ -164,7 +171,9 @@ export class Hospital {
 
   /** What reached a target by one capability, oldest first. */
   acts(capability: string, target?: string): Acted[] {
-    return this.world.acts.filter((act) => act.capability === capability && (!target || act.target === target))
+    return this.world.acts.filter(
+      (act) => act.capability === capability && (!target || act.target === target),
+    )
   }
 
   pages(target?: string): Acted[] {
