@@ -7,7 +7,7 @@ const door = { token: 'ED-W' }
 const outputs = { 'door-w': door, 'door-e': { token: 'ED-E' } }
 const reads = ['GetDoorState', 'GetDoorInfoList']
 
-let mock: OnvifDoors<'ED-W' | 'ED-E' | 'NO-LOCKDOWN'>
+let mock: OnvifDoors<'ED-W' | 'ED-E' | 'NO-LOCKDOWN' | 'NO-UNLOCK'>
 let context: ReturnType<typeof testContext>
 let link: Awaited<ReturnType<typeof dial>>
 
@@ -17,6 +17,7 @@ beforeEach(async () => {
     doors: {
       'ED-W': { schedule: 'Unlocked' },
       'ED-E': { schedule: 'Locked' },
+      'NO-UNLOCK': { schedule: 'Locked', capabilities: { Lock: true, LockDown: true } },
       'NO-LOCKDOWN': { schedule: 'Unlocked', capabilities: { Lock: true, Unlock: true } },
     },
   })
@@ -89,6 +90,16 @@ test('the state is read, with what the sensors say', async () => {
     result: { mode: 'unlocked', open: true, forced: true, tampered: false },
   })
   expect(moved()).toEqual([])
+})
+
+test('a release that lifts the lockdown and gets no further has had an effect', async () => {
+  mock.doors['NO-UNLOCK'].become('LockedDown')
+  const outcome = await link.acts['door.release'](
+    order({ token: 'NO-UNLOCK' }, { from: 'lockdown', before: 'unlocked' }),
+  )
+  expect(outcome).toMatchObject({ ok: false, effect: 'possible', failure: { code: 'UNSUPPORTED' } })
+  expect(mock.doors['NO-UNLOCK'].mode).toBe('Locked')
+  await mock.journal.expect('LockDownReleaseDoor')
 })
 
 test('an aborted order sends nothing', async () => {

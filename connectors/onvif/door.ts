@@ -129,6 +129,9 @@ export class Doors {
       // The mode after a release is not defined ("typically Locked", doorcontrol.wsdl): it was read back.
       const { mode } = lifted.result as { mode: DoorMode }
       if (args.before !== 'unlocked' || mode !== 'locked') return lifted
+      const opened = await this.#set(token, 'UnlockDoor', 'Unlock', unlocked, signal)
+      // The lockdown is gone already.
+      return opened.ok ? opened : { ...opened, effect: 'possible' }
     } else if (args.before !== 'unlocked' || reading.report.mode !== 'locked') {
       return done('confirmed', reading.report)
     }
