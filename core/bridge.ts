@@ -175,7 +175,7 @@ export class Bridge {
   async #respond(connector: string, press: Press, event: Event): Promise<Recorded> {
     const { site, book, faults } = this.#p
     if (event.source.device === null)
-      faults.set(`unknown-source:${connector}/${event.source.words}`, `unknown source: ${event.source.words}`)
+      faults.set(unknownSource(event.source.words), `unknown source: ${event.source.words}`)
     const joined = book.joined(event, site.incidents.join)
     const page = joined ? (book.page(joined.id) as Page) : book.open(this.#open(event))
     const { incident } = page
@@ -313,7 +313,7 @@ export class Bridge {
     next: Incident,
     about: { fact?: FactRow; entries: readonly Entry[] },
   ): Promise<Committed> {
-    const { book, clock, due, doors, dispatch, siteOf, fire } = this.#p
+    const { book, clock, due, doors, dispatch, faults, siteOf, fire } = this.#p
     const before = page.incident
     book.turn(page, next)
     const wanted = plan(siteOf(next.revision), next, clock.now(), fire)
@@ -321,7 +321,10 @@ export class Bridge {
     page.lookAt = wanted.nextAt
     due.set(next.id, next.resolved ? null : wanted.nextAt)
     this.#takeBack(page, wanted)
-    if (next.resolved && !before.resolved) doors.endIncident(next.id, 'resolved')
+    if (next.resolved && !before.resolved) {
+      doors.endIncident(next.id, 'resolved')
+      for (const words of next.unknown) faults.set(unknownSource(words), null)
+    }
     if (next.released && !before.released) doors.endIncident(next.id, `released by ${next.released.by}`)
     if (about.entries.length === 0 && draft.rows.length === 0 && before === next)
       return Promise.resolve({ recorded: true })
@@ -450,6 +453,8 @@ const changeOf: Record<Answer['answer'], 'acknowledged' | 'on-the-way' | 'on-sce
   'on-scene': 'on-scene',
   decline: 'declined',
 }
+
+const unknownSource = (words: string): string => `unknown-source:${words}`
 
 const isLock = ({ capability }: Command): boolean =>
   capability === 'door.secure' || capability === 'door.lockdown'

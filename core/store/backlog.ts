@@ -68,7 +68,7 @@ export class Backlog {
     const { sets, from, to } = this.#gap
     if (sets === 0) return
     this.#gap = { sets: 0, from: 0, to: 0 }
-    const entries = [{ is: 'store.gap', sets, from, to }]
+    const entries = [{ what: 'store.gap', incident: null, sets, from, to }]
     this.add({ at: to, waits: false, trail: { incident: null, entries } }, null)
   }
 

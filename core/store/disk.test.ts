@@ -186,7 +186,9 @@ test('memory for a missing disk is bounded, and what found no room is counted on
   await clock.advance(1_000)
   await recordingAgain(store)
   const gap = (await store.trail(store.health().trailHead.seq, 1))[0]
-  expect(gap?.entries).toEqual([{ is: 'store.gap', sets: lost, from: sets - lost, to: sets - 1 }])
+  expect(gap?.entries).toEqual([
+    { what: 'store.gap', incident: null, sets: lost, from: sets - lost, to: sets - 1 },
+  ])
   await store.close()
   expect(verify(dir)).toMatchObject({ broken: null })
 })

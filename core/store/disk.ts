@@ -98,7 +98,14 @@ export class Disk {
         { seq, chain: Buffer.from(chain, 'hex'), file: of.file ?? '', why: of.why },
         of.epoch,
       )
-      this.#fresh.say(of.at, { is: 'store.continues', file: of.file, seq, chain, why: of.why })
+      this.#fresh.say(of.at, {
+        what: 'store.continues',
+        incident: null,
+        file: of.file,
+        seq,
+        chain,
+        why: of.why,
+      })
     } catch (error) {
       this.#dropFresh(path)
       throw error

@@ -1,5 +1,8 @@
 import type { Clock } from '../clock.ts'
 
+/** Open faults at a time; what goes beyond is not opened, since whoever reads so many reads none. */
+const openMax = 5_000
+
 /** Something wrong with a device, a link or a path. */
 export interface Fault {
   /** What is wrong with what: `link-down:cameras`. One is open at a time. */
@@ -31,7 +34,7 @@ export class Faults {
     if (what === null && open) {
       this.#open.delete(id)
       this.#turned({ ...open, closedAt: now })
-    } else if (what !== null && !open) {
+    } else if (what !== null && !open && this.#open.size < openMax) {
       const fault = { id, what: what.slice(0, 500), openedAt: now, closedAt: null }
       this.#open.set(id, fault)
       this.#turned(fault)

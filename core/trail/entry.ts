@@ -83,7 +83,23 @@ export type Entry =
       readonly by: string
     }
   | { readonly what: 'start'; readonly incident: null; readonly revision: string; readonly epoch: number }
-  | { readonly what: 'clock'; readonly incident: null; readonly steppedMs: number }
+  | {
+      /** Change sets that found no room in memory while there was no disk. */
+      readonly what: 'store.gap'
+      readonly incident: null
+      readonly sets: number
+      readonly from: number
+      readonly to: number
+    }
+  | {
+      /** A fresh file goes on where another one failed. */
+      readonly what: 'store.continues'
+      readonly incident: null
+      readonly file: string
+      readonly seq: number
+      readonly chain: string
+      readonly why: string
+    }
 
 /** An entry with the time of its change set, as watchers get it. */
 export type Told = Entry & { readonly at: number }
