@@ -69,8 +69,10 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
       return { what: 'answer', text: `${entry.answer} by ${entry.by}`, style: null }
     case 'start':
       return { what: 'start', text: `start ${entry.epoch} with config ${entry.revision}`, style: 'dim' }
-    case 'clock':
-      return { what: 'clock', text: `stepped by ${entry.steppedMs} ms`, style: 'yellow' }
+    case 'store.gap':
+      return { what: 'gap', text: `${entry.sets} records found no room and are lost`, style: 'red' }
+    case 'store.continues':
+      return { what: 'store', text: `goes on after ${entry.file}: ${entry.why}`, style: 'yellow' }
   }
 }
 

@@ -98,9 +98,10 @@ export class Bridge {
       throw new BridgeError('CONFLICT', `incident ${id} is resolved already`)
     }
     if (page.incident.resolved) throw new BridgeError('CONFLICT', `incident ${id} is resolved already`)
-    const committed = await this.#advance(page, apply(page.incident, change), {
-      entries: [changeEntry(id, change)],
-    })
+    const next = apply(page.incident, change)
+    // Said before: nothing changes; whether that is on disk the store knows.
+    if (next === page.incident) return { incident: next, recorded: this.#p.store.health().recording }
+    const committed = await this.#advance(page, next, { entries: [changeEntry(id, change)] })
     return { incident: page.incident, recorded: committed.recorded }
   }
 
