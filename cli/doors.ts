@@ -24,7 +24,8 @@ interface Door {
   readonly reported: DoorReport | null
   readonly holds: readonly Pick<Hold, 'mode' | 'until' | 'by' | 'incident' | 'confirmed'>[]
   readonly fire: string
-  readonly lockable: boolean
+  /** null: not known without its config. */
+  readonly lockable: boolean | null
   readonly whyNot: string | null
   /** Nobody but a running bridge gives it back. */
   readonly dependsOnBridge: boolean
@@ -33,23 +34,25 @@ interface Door {
 export default new Command('doors')
   .summary('which doors are held, and which depend on the bridge being alive')
   .description(
-    'Lists all doors: what they report, our holds, fire, and whether the bridge may lock them. From a running bridge; or with --config and --data from its config and records, when none runs. A held door stays as it is until a running bridge releases it.',
+    'Lists all doors: what they report, our holds, fire, and whether the bridge may lock them. From a running bridge; or, when none runs, from its config and records: with --data alone only what is held. A held door stays as it is until a running bridge releases it.',
   )
   .option('--url <url>', `address of a running bridge (default: ${defaultUrl})`)
   .option('--token-env <name>', 'environment variable that holds the API token')
   .option('--config <file>', 'read this config instead of asking a bridge')
-  .option('--data <dir>', 'with --config: data directory of the bridge, for its holds')
+  .option('--data <dir>', 'data directory of the bridge: read its holds instead of asking it')
   .option('--json', 'machine-readable')
   .addHelpText(
     'after',
     `
 Examples:
   $ duress-bridge doors
+  $ duress-bridge doors --data ./data
   $ duress-bridge doors --config site.yaml --data ./data`,
   )
   .action(async (options: Options) => {
+    const { config, data } = options
     const doors =
-      options.config === undefined ? await fromBridge(options) : await fromFiles(options.config, options.data)
+      config === undefined && data === undefined ? await fromBridge(options) : await fromFiles(config, data)
     if (options.json) return sayJson({ doors })
     tell(doors)
   })
@@ -59,35 +62,32 @@ const fromBridge = async (options: Options): Promise<readonly Door[]> => {
   return doors as unknown as readonly Door[]
 }
 
-const fromFiles = async (config: string, data: string | undefined): Promise<readonly Door[]> => {
-  const site = await readSite(config)
+const fromFiles = async (config: string | undefined, data: string | undefined): Promise<readonly Door[]> => {
+  const site = config === undefined ? null : await readSite(config)
   const holds = data === undefined ? [] : holdsIn(data)
-  const held = new Set(holds.map(({ door }) => door))
-  const doors = [...site.devices.values()].filter(({ door }) => door !== null)
-  const names = [...new Set([...doors.map(({ name }) => name), ...held])]
-  return names.map((name) => doorOf(site, name, holds))
+  const doors = [...(site?.devices.values() ?? [])].filter(({ door }) => door !== null)
+  const names = new Set([...doors.map(({ name }) => name), ...holds.map(({ door }) => door)])
+  return [...names].map((name) => ({
+    name,
+    reported: null,
+    holds: holds.filter(({ door }) => door === name),
+    dependsOnBridge: holds.some(({ door }) => door === name),
+    ...(site ? configured(site, name) : { fire: '?', lockable: null, whyNot: null }),
+  }))
 }
 
-const doorOf = (site: Site, name: string, all: readonly Hold[]): Door => {
+const configured = (site: Site, name: string): Pick<Door, 'fire' | 'lockable' | 'whyNot'> => {
   const door = site.devices.get(name)?.door
-  const holds = all.filter((hold) => hold.door === name)
-  const whyNot = !door
-    ? 'not in this config'
-    : door.owner !== null
+  if (!door) return { fire: '?', lockable: false, whyNot: 'not in this config' }
+  const fire = door.fireInputs.length > 0 ? `by ${door.fireInputs.join(', ')}` : 'no input'
+  if (door.lockable) return { fire, lockable: true, whyNot: null }
+  const whyNot =
+    door.owner !== null
       ? `it belongs to ${door.owner}`
       : door.egress !== 'free'
         ? `its way out is ${door.egress}`
         : 'its connector can not lock it'
-  const lockable = door?.lockable ?? false
-  return {
-    name,
-    reported: null,
-    holds,
-    fire: door?.fireInputs.length ? `by ${door.fireInputs.join(', ')}` : 'no input',
-    lockable,
-    whyNot: lockable ? null : whyNot,
-    dependsOnBridge: holds.length > 0,
-  }
+  return { fire, lockable: false, whyNot }
 }
 
 /** Live holds of the newest file, in which they all are. */
@@ -110,7 +110,7 @@ const tell = (doors: readonly Door[]): void => {
       .map(({ mode, until, confirmed }) => `${mode}${confirmed ? '' : ' (NOT confirmed)'} until ${at(until)}`)
       .join('; ') || '-',
     fire,
-    lockable ? 'yes' : `no: ${whyNot}`,
+    lockable === null ? '?' : lockable ? 'yes' : `no: ${whyNot}`,
   ])
   const [head, ...lines] = table([['DOOR', 'REPORTS', 'HELD', 'FIRE', 'MAY BE LOCKED'], ...rows])
   say(paint('bold', head ?? ''))

@@ -96,6 +96,7 @@ describe('run', () => {
     expect(program.stdout).toMatch(/lobby-door stays held \(lockdown\) until \d\d:\d\d:\d\d/)
     const { stdout } = await run('doors', '--config', join(data, 'site.yaml'), '--data', data)
     expect(stdout).toMatch(/Only a running bridge releases: lobby-door/)
+    expect((await run('doors', '--data', data)).stdout).toMatch(/lobby-door .*lockdown until/)
     const again = await startBridge()
     const { doors } = (await (await fetch(`${again.url}/v1/doors`)).json()) as { doors: unknown[] }
     expect(doors).toMatchObject([{ name: 'lobby-door', holds: [{ mode: 'lockdown' }] }])
@@ -110,6 +111,28 @@ describe('run', () => {
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     program.signal('SIGTERM')
     expect(await program.ended).toBe(0)
+  })
+
+  test('a port that is taken is said to be so, and nothing stays behind', async () => {
+    const { url } = await startBridge()
+    const dir = newDir()
+    const file = writeSite(dir, siteText(wires).replace('127.0.0.1:0', new URL(url).host))
+    const { code, stderr } = await run('run', '--config', file, '--data', dir)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/the API can't listen on 127\.0\.0\.1:\d+: .* \[NOT_LISTENING\]/)
+  })
+
+  test('the log holds the head of the trail, which verify takes', async () => {
+    const { program } = await startBridge()
+    await lockDown()
+    program.signal('SIGTERM')
+    await program.ended
+    const heads = [...program.stderr.matchAll(/"head":"(\d+:[0-9a-f]{64})"/g)].map(
+      ([, head]) => head as string,
+    )
+    expect(heads).toHaveLength(2)
+    const { code } = await run('trail', 'verify', '--data', data, '--head', heads[1] as string)
+    expect(code).toBe(0)
   })
 
   test('the log is JSON without the password', async () => {
