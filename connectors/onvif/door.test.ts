@@ -195,7 +195,7 @@ test('a probe tells what is there and what is missing, and moves nothing', async
     door: {
       mode: 'unlocked',
       lacks: [],
-      doors: [{ token: 'ED-W' }, { token: 'ED-E' }, { token: 'NO-LOCKDOWN' }],
+      doors: [{ token: 'ED-W' }, { token: 'ED-E' }, { token: 'NO-UNLOCK' }, { token: 'NO-LOCKDOWN' }],
     },
   })
   expect(await link.probe?.({ token: 'NO-LOCKDOWN' }, signal)).toMatchObject({
