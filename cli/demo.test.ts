@@ -17,7 +17,7 @@ test('the first press pages security, turns a camera, takes a picture, highlight
   const { program, data } = await startDemo('--port', '0')
   await program.says(/PRESS +Button in triage 2: duress at Triage 2/)
   await program.says(/\d+ ms +mock pager +pager 5550100 shows "DURESS ED Triage 2/)
-  await program.says(/\d+ ms +mock camera +turns to preset 2/)
+  await program.says(/\d+ ms +mock ED camera +turns to preset 2/)
   await program.says(/\d+ ms +receipt +page\.send security: done/)
   await program.says(/\d+ ms +receipt +camera\.preset cam-ed: done/)
   await program.says(/\d+ ms +receipt +camera\.snapshot cam-ed: done/)

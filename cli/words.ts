@@ -79,6 +79,6 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
 /** One line with the time since the press, where there was one. */
 export const timeLine = (sinceMs: number | null, { what, text, style }: Words): string => {
   const time = sinceMs === null ? '' : `${Math.max(0, sinceMs)} ms`
-  const label = `${time.padStart(10)}  ${what.padEnd(16)} `
+  const label = `${time.padStart(10)}  ${what.padEnd(17)} `
   return style === null ? label + text : label + paint(style, text)
 }

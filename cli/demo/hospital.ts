@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { parseDocument } from 'yaml'
 import { BridgeError } from '../../core/error.ts'
 import type { Kind } from '../../core/fact.ts'
 import type { Site } from '../../core/site/site.ts'
 import type { Received } from '../../mocks/mock.ts'
-import type { Given, Reply, Request, Wires } from './mocks.ts'
+import type { CameraWires } from './cameras.ts'
+import type { Wires } from './mocks.ts'
+import { type Given, Mocks, type Request } from './thread.ts'
 
 const template = new URL('../../config/demo/site.yaml', import.meta.url)
 
@@ -56,74 +57,37 @@ export const startHospital = async (data: string, apiPort: number): Promise<Hosp
     secret: randomBytes(24).toString('base64url'),
     webhook: `http://${badges}/badges`,
   }
-  const thread = await Mocks.start(given)
-  const { wires } = thread
+  const [others, cameras] = await Promise.all([
+    Mocks.start<Wires>(new URL('./mocks.ts', import.meta.url), given),
+    Mocks.start<CameraWires>(new URL('./cameras.ts', import.meta.url), given),
+  ])
+  const { wires } = others
   const file = join(data, 'site.yaml')
   writeConfig(file, [
     [['api', 'listen'], `127.0.0.1:${apiPort}`],
     [['connectors', 'badges', 'listen'], badges],
     ...secretsOf(data, given),
-    ...addressesOf(wires),
+    ...addressesOf(wires, cameras.wires),
   ])
   return {
     file,
     mocks: [
       ['Modbus panel', `127.0.0.1:${wires.panel}`],
-      ['camera, ED (ONVIF)', wires.camera],
-      ['camera, lobby (ONVIF)', wires.lobbyCamera],
+      ['camera, ED (ONVIF)', cameras.wires.ed],
+      ['camera, lobby (ONVIF)', cameras.wires.lobby],
       ['doors, ground floor (ONVIF)', wires.doors],
       ['door, level 3 (Axis VAPIX)', wires.level3],
       ['pagers (SNPP)', `127.0.0.1:${wires.pager}`],
       ['badge system (webhook)', `calls ${given.webhook}`],
     ],
-    listen: (listener) => void thread.listeners.push(listener),
-    press: (site, pressing) => thread.ask(requestFor(site, pressing)),
-    close: () => thread.close(),
-  }
-}
-
-/** In a thread of their own: a camera that computes its picture must not hold up the bridge. */
-class Mocks {
-  readonly listeners: ((mock: string, received: Received) => void)[] = []
-  readonly wires: Wires
-  readonly #worker: Worker
-  readonly #waiting = new Map<number, (error: string | null) => void>()
-  #ids = 0
-
-  private constructor(worker: Worker, wires: Wires) {
-    this.#worker = worker
-    this.wires = wires
-    worker.on('message', (reply: Reply) => {
-      if (reply.is === 'received') for (const hear of this.listeners) hear(reply.mock, reply.received)
-      if (reply.is === 'done') this.#waiting.get(reply.id)?.(reply.error)
-    })
-  }
-
-  static start(given: Given): Promise<Mocks> {
-    const worker = new Worker(new URL('./mocks.ts', import.meta.url), { workerData: given })
-    return new Promise((resolve, reject) => {
-      worker.once('error', reject)
-      worker.once('message', (reply: Reply) => {
-        if (reply.is === 'ready') resolve(new Mocks(worker, reply.wires))
-      })
-    })
-  }
-
-  ask(request: Request): Promise<void> {
-    const id = ++this.#ids
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, (error) => {
-        this.#waiting.delete(id)
-        if (error === null) resolve()
-        else reject(new BridgeError('BAD_REQUEST', error))
-      })
-      this.#worker.postMessage({ id, request })
-    })
-  }
-
-  async close(): Promise<void> {
-    await this.ask({ do: 'close' })
-    await this.#worker.terminate()
+    listen: (listener) => {
+      others.listen(listener)
+      cameras.listen(listener)
+    },
+    press: (site, pressing) => others.ask(requestFor(site, pressing)),
+    close: async () => {
+      await Promise.all([others.close(), cameras.close()])
+    },
   }
 }
 
@@ -146,13 +110,13 @@ const secretsOf = (data: string, { password, secret }: Given): Value[] => {
   ]
 }
 
-const addressesOf = (wires: Wires): Value[] => [
+const addressesOf = (wires: Wires, cameras: CameraWires): Value[] => [
   [['connectors', 'panel', 'port'], wires.panel],
   [['connectors', 'doors', 'url'], wires.doors],
   [['connectors', 'level3-doors', 'url'], wires.level3],
   [['connectors', 'pagers', 'port'], wires.pager],
-  [['devices', 'cam-ed', 'output', 'url'], wires.camera],
-  [['devices', 'cam-lobby', 'output', 'url'], wires.lobbyCamera],
+  [['devices', 'cam-ed', 'output', 'url'], cameras.ed],
+  [['devices', 'cam-lobby', 'output', 'url'], cameras.lobby],
 ]
 
 /** The template with these values, comments and all. */
