@@ -31,6 +31,7 @@ export class World {
   readonly acts: Acted[] = []
   readonly doors = new Map<string, DoorMode>()
   readonly #clock: Clock
+  readonly #answers = new Map<string, (order: Order<{ id: string }, any>) => Promise<Outcome>>()
   readonly #manners = new Map<string, Manner>()
   readonly #contexts = new Map<string, Context>()
   readonly #drops = new Map<string, (why: Error) => void>()
@@ -41,6 +42,15 @@ export class World {
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** Answers one capability of one target by a function of the test's own. */
+  answers(
+    capability: string,
+    target: string,
+    act: (order: Order<{ id: string }, any>) => Promise<Outcome>,
+  ): void {
+    this.#answers.set(`${capability} ${target}`, act)
   }
 
   behaves(target: string, manner: Manner): void {
@@ -93,6 +103,8 @@ export class World {
     if (manner === 'refuses') return failed('UNREACHABLE', `${id} is away`)
     if (manner === 'never') return failed('NOT_FOUND', `${id} does not exist`, { retry: 'never' })
     this.onAct(this.#seen(capability, order))
+    const answer = this.#answers.get(`${capability} ${id}`)
+    if (answer) return answer(order)
     if (typeof manner === 'object') {
       this.#clock.after(manner.landsAfterMs, () => this.#happen(capability, order))
       return this.#timeout(order)

@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Hospital } from '../simulation/hospital.ts'
+
+/** What is due, held and known survives; what was in flight may have had an effect. */
+
+let hospital: Hospital
+let dir: string
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'duress-restart-'))
+  hospital = await Hospital.open(undefined, { dir })
+})
+afterEach(async () => {
+  await hospital.close()
+  rmSync(dir, { recursive: true })
+})
+
+const about = (page: { args: { message: { about: string } } }) => page.args.message.about
+
+it('an escalation goes at its time after a restart', async () => {
+  await hospital.press('triage-2-button')
+  await hospital.advance(10_000)
+  await hospital.restart()
+  await hospital.advance(19_000)
+  expect(hospital.pages('p2')).toEqual([])
+  await hospital.advance(1_200)
+  expect(hospital.pages('p2').map(about)).toEqual(['escalation'])
+  expect(hospital.pages('p1')).toHaveLength(1)
+})
+
+it('an acknowledgement before the restart still holds after it', async () => {
+  const { incident } = await hospital.press('triage-2-button')
+  await hospital.does(incident as string, 'acknowledged')
+  await hospital.restart()
+  await hospital.advance(60_000)
+  expect(hospital.pages('p2')).toEqual([])
+})
+
+it('a press is known again by its key', async () => {
+  const first = await hospital.press('triage-2-button', { key: 'same' })
+  await hospital.restart()
+  const again = await hospital.press('triage-2-button', { key: 'same' })
+  expect(again).toEqual({ ...first, duplicate: true })
+})
+
+it('a page in flight at the stop is sent again under its id, and marked', async () => {
+  hospital.world.behaves('p1', 'hangs')
+  await hospital.press('triage-2-button')
+  await hospital.advance(1_000)
+  await hospital.restart()
+  hospital.world.behaves('p1', 'well')
+  await hospital.advance(5_000)
+  const pages = hospital.pages('p1')
+  expect(pages.map(({ args }) => args.message.possibleRepeat)).toEqual([undefined, true])
+  expect(new Set(pages.map(({ command }) => command)).size).toBe(1)
+})
+
+it('three starts that ended in a crash are enough', async () => {
+  hospital.world.behaves('p1', 'hangs')
+  await hospital.press('triage-2-button')
+  for (let life = 0; life < 3; life++) {
+    await hospital.advance(1_000)
+    await hospital.restart()
+  }
+  await hospital.advance(1_000)
+  expect(hospital.receipt('page.send', 'security')).toMatchObject({ end: 'failed', effect: 'possible' })
+  expect(hospital.receipt('page.send', 'security')?.why).toMatch(/CRASHED/)
+})
+
+it('a held door stays held, and is released in time', async () => {
+  await hospital.press('lobby-button')
+  await hospital.advance(1_000)
+  await hospital.restart()
+  expect(hospital.machine.doors.view('door-lobby').holds).toHaveLength(1)
+  await hospital.advance(880_000)
+  expect(hospital.world.doors.get('door-lobby')).toBe('lockdown')
+  await hospital.advance(22_000)
+  expect(hospital.world.doors.get('door-lobby')).toBe('locked')
+})
+
+it('a lock that was in flight is confirmed by reading the door, not by locking it again', async () => {
+  hospital.world.behaves('door-lobby', 'hangs')
+  await hospital.press('lobby-button')
+  await hospital.advance(1_000)
+  await hospital.restart()
+  hospital.world.behaves('door-lobby', 'well')
+  await hospital.advance(2_000)
+  expect(hospital.acts('door.lockdown')).toHaveLength(1)
+  expect(hospital.receipt('door.lockdown', 'door-lobby')).toMatchObject({ end: 'done', proof: 'confirmed' })
+})
+
+it('a release that was on its way goes on', async () => {
+  const { incident } = await hospital.press('lobby-button')
+  await hospital.advance(1_000)
+  hospital.world.behaves('door-lobby', 'refuses')
+  await hospital.resolve(incident as string)
+  await hospital.advance(3_000)
+  await hospital.restart()
+  hospital.world.behaves('door-lobby', 'well')
+  await hospital.advance(3_000)
+  expect(hospital.world.doors.get('door-lobby')).toBe('locked')
+})
+
+it('numbers of incidents go on', async () => {
+  await hospital.press('triage-2-button')
+  await hospital.restart()
+  const { incident } = await hospital.press('lobby-button')
+  expect(hospital.incident(incident).number).toBe(2)
+})
+
+it('while the bridge was away, a step fell due: it goes at once', async () => {
+  await hospital.press('triage-2-button')
+  await hospital.advance(5_000)
+  const stopped = hospital.machine.stop()
+  await hospital.settled(stopped)
+  await hospital.advance(120_000)
+  await hospital.boot()
+  await hospital.advance(1_000)
+  expect(hospital.pages('p2').map(about)).toEqual(['escalation'])
+})
