@@ -63,8 +63,7 @@ export const foreignImports = async (module: string): Promise<string[]> => {
   return named.filter((name) => {
     if (name === 'zod' || name.startsWith('./')) return false
     if (name.startsWith('.')) return !new URL(name, module).href.startsWith(core)
-    // Finding a module without loading it.
-    return name !== 'node:module' && !/(^|\/)core\//.test(name)
+    return !/^[^:]+\/core\//.test(name)
   })
 }
 

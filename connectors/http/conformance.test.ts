@@ -82,7 +82,7 @@ const anySystem = async (): Promise<Stage> => {
       test: `mode = "${mode}"`,
       result: '{ "mode": mode }',
       path: '/door',
-      within: '300ms',
+      within: '1s',
       every: '50ms',
     },
   })
@@ -94,7 +94,7 @@ const anySystem = async (): Promise<Stage> => {
     'relay.set': {
       path: '/relay',
       body: { on: '{{args.on}}' },
-      confirm: { path: '/relay', test: 'relay = true', within: '300ms', every: '50ms' },
+      confirm: { path: '/relay', test: 'relay = true', within: '1s', every: '50ms' },
     },
     'door.state': { path: '/door', result: '{ "mode": mode }' },
     'door.secure': doorTo('locked'),
