@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { backup, type DatabaseSync } from 'node:sqlite'
+import { backup, type DatabaseSync, type StatementSync } from 'node:sqlite'
 import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
 import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
@@ -34,6 +34,7 @@ export class Engine {
   readonly #db: DatabaseSync
   readonly #key: KeyObject
   #writer!: Writer
+  readonly #owner: StatementSync
 
   /** Opens or makes a file and reads what is open in it; `take` or `follow` comes before anything is written. */
   constructor(path: string, key: KeyObject) {
@@ -42,6 +43,7 @@ export class Engine {
     this.#db = openDatabase(path)
     try {
       migrate(this.#db, path)
+      this.#owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'epoch'")
       this.loaded = load(this.#db)
       this.reader = new Reader(this.#db)
     } catch (error) {
@@ -157,7 +159,7 @@ export class Engine {
     const { head } = this.#writer
     this.#db.exec('BEGIN IMMEDIATE')
     try {
-      const owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'epoch'").get()?.['value']
+      const owner = this.#owner.get()?.['value']
       const result = work()
       if (owner !== this.#epoch) throw new Error(`another owner has this file: epoch ${owner}`)
       this.#db.exec('COMMIT')
