@@ -202,5 +202,3 @@ export const capabilities = {
   'door.lockdown': doorLockdown,
   'door.release': doorRelease,
 } as const
-
-export type CapabilityName = keyof typeof capabilities

@@ -1,6 +1,6 @@
 import { Bridge, commandsMax, holdEntry, receiptEntry } from './bridge.ts'
 import { type Capability, capabilities, type DoorReport, type Perceptible } from './capability.ts'
-import { type Clock, deadline, type SimulatedClock, type SystemClock } from './clock.ts'
+import { type Clock, deadline } from './clock.ts'
 import type { Command, Order, Receipt } from './command.ts'
 import type { Log, SecretRef } from './connector.ts'
 import { Dispatch, type Refusal } from './dispatch/dispatch.ts'

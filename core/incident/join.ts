@@ -10,7 +10,7 @@ export const isExact = ({ precision }: Location): boolean =>
  * Whether a press belongs to an open incident: same kind, both drill or both real, within the window, and the same
  * device, person or exactly known place. Two persons of whom only the unit is known never join.
  */
-export const joins = (incident: Incident, event: Event, windowMs: number): boolean => {
+const joins = (incident: Incident, event: Event, windowMs: number): boolean => {
   if (incident.resolved || incident.drill !== event.drill || incident.kind !== event.kind) return false
   if (event.receivedAt - incident.lastPressAt > windowMs) return false
   if (event.person !== null && incident.persons.includes(event.person)) return true

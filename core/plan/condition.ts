@@ -2,7 +2,7 @@ import type { Condition } from '../command.ts'
 import type { Incident } from '../incident/incident.ts'
 
 /** Whether a condition holds; each later one includes the earlier: who is on the scene has acknowledged. */
-export const holds = (incident: Incident, condition: Condition): boolean => {
+const holds = (incident: Incident, condition: Condition): boolean => {
   switch (condition) {
     case 'acknowledged':
       return incident.acknowledged !== null || holds(incident, 'on-the-way')

@@ -36,7 +36,7 @@ export interface Wanted {
 const lockLimitMs = 900_000
 
 /** The plan of an incident; a config that lost the plan's name falls back to the catch-all, so that nobody is forgotten. */
-export const planOf = (site: Site, incident: Incident): Plan =>
+const planOf = (site: Site, incident: Incident): Plan =>
   site.plans.find((plan) => plan.name === incident.plan) ?? (site.plans.at(-1) as Plan)
 
 /**
