@@ -5,9 +5,6 @@ import { paint, say, timeAt } from './print.ts'
 import { Running } from './running.ts'
 import { readSite, tellFindings } from './site.ts'
 
-/** How often the end of the trail is exported to the log, ms: a cut-off end would go unseen otherwise. */
-const headEveryMs = 86_400_000
-
 interface Options {
   readonly config: string
   readonly data: string
@@ -69,19 +66,9 @@ async function run({ config, data, logLevel }: Options): Promise<void> {
   const { url } = await starting
   say(`ready: ${site.name} at ${url}, data in ${data}`)
   log.info({ revision: site.revision, url }, 'ready')
-  const tellHead = async () => log.info({ head: headOf(await starting) }, 'trail head')
-  await tellHead()
-  setInterval(tellHead, headEveryMs).unref()
   await ended
-  await tellHead()
   flush()
   process.exit(0)
-}
-
-/** As `trail verify --head` takes it. */
-const headOf = ({ machine }: Running): string => {
-  const { seq, chain } = machine.store.health().trailHead
-  return `${seq}:${chain}`
 }
 
 const reload = async (running: Running, file: string): Promise<void> => {

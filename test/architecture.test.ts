@@ -171,6 +171,7 @@ describe('size', () => {
   const long: { readonly [file: string]: string } = {
     'core/bridge.ts': 'the whole path in one place, read from top to bottom',
     'core/machine.ts': 'composes all parts of the core',
+    'core/plan/plan.ts': 'every command that an incident should have, as one table of cases',
     'config/broken.test.ts': 'one table of every kind of broken config',
     'connectors/modbus/modbus.test.ts': 'one behaviour of the panel after the other',
     'connectors/webhook/webhook.test.ts': 'one kind of sender after the other',
