@@ -1,55 +1,41 @@
 import type { Clock } from './clock.ts'
-import type { Command, Receipt } from './command.ts'
-import type { Log, Recorded } from './connector.ts'
+import type { Recorded } from './connector.ts'
 import type { Dispatch } from './dispatch/dispatch.ts'
-import type { Due } from './dispatch/due.ts'
-import { Tracked } from './dispatch/tracked.ts'
 import type { Doors } from './door/doors.ts'
-import type { Hold } from './door/hold.ts'
 import { BridgeError } from './error.ts'
 import type { Answer, Fact, Json, Press, State, Trouble } from './fact.ts'
 import { apply, type Change, openIncident } from './incident/apply.ts'
 import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
 import type { Budget } from './intake/budget.ts'
 import { Chatter } from './intake/chatter.ts'
 import type { Event } from './intake/event.ts'
 import { intake, locate, staleLocationMs } from './intake/intake.ts'
 import type { Memory } from './intake/memory.ts'
-import { stoppedBy } from './plan/condition.ts'
-import type { Fire } from './plan/fire.ts'
-import { plan, type Wanted } from './plan/plan.ts'
+import type { Response } from './response.ts'
 import { findPlan } from './site/places.ts'
 import type { Device, Site } from './site/site.ts'
-import type { ChangeSet, CommandRow, Committed, FactRow, HoldRow, Store } from './store/port.ts'
-import type { Faults } from './supervision/faults.ts'
-import type { Entry, Told } from './trail/entry.ts'
+import type { Committed, FactRow, Store } from './store/port.ts'
+import { type Faults, unknownSource } from './supervision/faults.ts'
+import { changeEntry, pressEntry } from './trail/entries.ts'
+import type { Entry } from './trail/entry.ts'
 
-/** Bodies of unfinished commands held in memory; the rest stay in the store and come back by their due time. */
-export const commandsMax = 20_000
 /** Two moves of one incident are told at least this far apart; the first is told at once, ms. */
 const moveEveryMs = 5_000
 
-/** The parts that the path runs through; `compose.ts` puts them together. */
+/** The parts that the path runs through; `machine.ts` puts them together. */
 export interface Parts {
   readonly site: Site
   readonly clock: Clock
-  readonly log: Log
   readonly store: Store
   readonly memory: Memory
   readonly book: Book
   readonly budget: Budget
   readonly faults: Faults
-  readonly due: Due
   readonly dispatch: Dispatch
   readonly doors: Doors
-  /** The config that an incident was opened with. */
-  siteOf(revision: string): Site
-  /** What is known of the fire inputs of a door, for planning. */
-  fire(door: Device): Fire
+  readonly response: Response
   newId(): string
-  tell(entries: readonly Told[]): void
 }
 
 /** What a change to an incident came to. */
@@ -62,12 +48,14 @@ export interface Changed {
 /** The whole path: fact → event → incident → plan → one commit → dispatch. */
 export class Bridge {
   readonly #p: Parts
+  readonly #response: Response
   readonly #chatter: Chatter
 
   constructor(parts: Parts) {
     this.#p = parts
+    this.#response = parts.response
     this.#chatter = new Chatter(parts.clock, ({ words, incident, count }) =>
-      this.#commit({ entries: [{ what: 'summary', incident, words, count }] }),
+      this.#response.commit({ entries: [{ what: 'summary', incident, words, count }] }),
     )
   }
 
@@ -77,7 +65,7 @@ export class Bridge {
     if (known) {
       const { id, incident } = known
       const row = { source: connector, key: fact.key, id, incident, answer: known.answer, body: null }
-      return this.#answer(await this.#commit({ fact: row, entries: [] }), id, incident, true)
+      return this.#answer(await this.#response.commit({ fact: row, entries: [] }), id, incident, true)
     }
     switch (fact.is) {
       case 'press':
@@ -101,14 +89,14 @@ export class Bridge {
     const next = apply(page.incident, change)
     // Said before: nothing changes; whether that is on disk the store knows.
     if (next === page.incident) return { incident: next, recorded: this.#p.store.health().recording }
-    const committed = await this.#advance(page, next, { entries: [changeEntry(id, change)] })
+    const committed = await this.#response.advance(page, next, { entries: [changeEntry(id, change)] })
     return { incident: page.incident, recorded: committed.recorded }
   }
 
   /** A step fell due, or something changed that the plan depends on. */
   look(id: string): void {
     const page = this.#p.book.page(id)
-    if (page) void this.#advance(page, page.incident, { entries: [] })
+    if (page) void this.#response.advance(page, page.incident, { entries: [] })
   }
 
   /** Remembers a state: fire and movement take effect at once. */
@@ -131,25 +119,6 @@ export class Bridge {
         state.batteryPercent < 20 ? `${device.label}: battery ${state.batteryPercent} %` : null,
       )
     if (state.sighting) this.#moved(device, state)
-  }
-
-  /** Writes holds down and dispatches what they need; called by the doors. */
-  writeHolds(holds: readonly HoldRow[], commands: readonly Command[], entries: readonly Entry[]): void {
-    const fresh = commands.map((command) => this.#tracked(command))
-    for (const command of commands) this.#p.book.page(command.incident ?? '')?.commands.add(command.id)
-    void this.#commit(
-      {
-        holds,
-        commands: fresh.map(rowOf),
-        entries: [...entries, ...commands.map((command) => commandEntry(command))],
-      },
-      () => this.#p.dispatch.add(fresh),
-    )
-  }
-
-  /** Takes over an unfinished command from the store. */
-  adopt(commands: readonly Tracked[]): void {
-    this.#p.dispatch.add(commands)
   }
 
   async #press(connector: string, press: Press): Promise<Recorded> {
@@ -193,7 +162,7 @@ export class Bridge {
         ]
     const next = joined ? apply(incident, { is: 'pressed', event }) : incident
     const fact = factRow(connector, press, event, incident.id)
-    const committed = await this.#advance(page, next, {
+    const committed = await this.#response.advance(page, next, {
       fact,
       entries: [pressEntry(event, incident.id), ...opened],
     })
@@ -222,11 +191,11 @@ export class Bridge {
     const entries = [pressEntry(event, incident)]
     const tookBack = page && event.phase === 'restored' && carried.has(event.source.type)
     const committed = tookBack
-      ? await this.#advance(page, apply(page.incident, { is: 'restored', at: event.receivedAt }), {
+      ? await this.#response.advance(page, apply(page.incident, { is: 'restored', at: event.receivedAt }), {
           fact,
           entries,
         })
-      : await this.#commit({ fact, entries })
+      : await this.#response.commit({ fact, entries })
     return this.#answer(committed, event.id, incident)
   }
 
@@ -259,7 +228,7 @@ export class Bridge {
     const body = { ...trouble, receivedAt: clock.now() } as unknown as Json
     const answer = { id, incident: null }
     return this.#answer(
-      await this.#commit({
+      await this.#response.commit({
         fact: { source: connector, key: trouble.key, id, incident: null, answer, body },
         entries: [],
       }),
@@ -286,8 +255,11 @@ export class Bridge {
     const is = changeOf[reply.answer]
     const committed =
       page && is
-        ? await this.#advance(page, apply(page.incident, { is, at: clock.now(), by }), { fact, entries })
-        : await this.#commit({ fact, entries })
+        ? await this.#response.advance(page, apply(page.incident, { is, at: clock.now(), by }), {
+            fact,
+            entries,
+          })
+        : await this.#response.commit({ fact, entries })
     return this.#answer(committed, id, incident)
   }
 
@@ -303,136 +275,9 @@ export class Bridge {
     const next = apply(page.incident, { is: 'moved', at: now, location })
     if (!isMove) this.#p.book.turn(page, next)
     else
-      void this.#advance(page, next, {
+      void this.#response.advance(page, next, {
         entries: [changeEntry(page.incident.id, { is: 'moved', at: now, location })],
       })
-  }
-
-  /** From `apply` on: takes effect in memory at once, then one commit, then dispatch. */
-  #advance(
-    page: Page,
-    next: Incident,
-    about: { fact?: FactRow; entries: readonly Entry[] },
-  ): Promise<Committed> {
-    const { book, clock, due, doors, dispatch, faults, siteOf, fire } = this.#p
-    const before = page.incident
-    book.turn(page, next)
-    const wanted = plan(siteOf(next.revision), next, clock.now(), fire)
-    const draft = this.#draft(page, wanted)
-    page.lookAt = wanted.nextAt
-    due.set(next.id, next.resolved ? null : wanted.nextAt)
-    this.#takeBack(page, wanted)
-    if (next.resolved && !before.resolved) {
-      doors.endIncident(next.id, 'resolved')
-      for (const words of next.unknown) faults.set(unknownSource(words), null)
-    }
-    if (next.released && !before.released) doors.endIncident(next.id, `released by ${next.released.by}`)
-    if (about.entries.length === 0 && draft.rows.length === 0 && before === next)
-      return Promise.resolve({ recorded: true })
-    return this.#commit(
-      {
-        ...(about.fact ? { fact: about.fact } : {}),
-        incidents: [incidentRow(page)],
-        commands: draft.rows,
-        settles: draft.settles,
-        holds: draft.holds,
-        entries: [...about.entries, ...draft.entries],
-      },
-      () => {
-        dispatch.add(draft.fresh)
-        this.forget(page)
-      },
-    )
-  }
-
-  /** A resolved incident leaves memory once nothing of it is on its way. */
-  forget(page: Page): void {
-    const { book, dispatch, doors } = this.#p
-    if (!page.incident.resolved) return
-    for (const id of page.commands) if (dispatch.has(id) || book.spilled.has(id)) return
-    if (doors.liveHolds().some(({ incident }) => incident === page.incident.id)) return
-    book.close(page.incident.id)
-  }
-
-  /** The rows of what is wanted and not there yet. */
-  #draft(page: Page, { commands, locks, suppressed }: Wanted) {
-    const { clock, doors } = this.#p
-    const fresh: Tracked[] = []
-    const rows: CommandRow[] = []
-    const settles: { command: string; attempt: number; receipt: Json }[] = []
-    const holds: HoldRow[] = []
-    const entries: Entry[] = []
-    const isNew = (command: Command): boolean => {
-      if (page.commands.has(command.id)) return false
-      page.commands.add(command.id)
-      return true
-    }
-    const end = (command: Command, kind: Receipt['end'], why: string): void => {
-      const receipt = unsent(command, kind, why, clock.now())
-      rows.push(commandRow(command, 0))
-      settles.push({ command: command.id, attempt: 0, receipt: receipt as unknown as Json })
-      entries.push(receiptEntry(command, receipt))
-    }
-    const start = (command: Command): void => {
-      const tracked = this.#tracked(command)
-      rows.push(rowOf(tracked))
-      entries.push(commandEntry(command))
-      if (command.dueAt === page.incident.openedAt) page.first.add(command.id)
-      if (this.#p.dispatch.size + fresh.length < commandsMax) fresh.push(tracked)
-      else this.#p.book.spilled.add(command.id)
-    }
-    for (const { command, why } of suppressed) if (isNew(command)) end(command, 'suppressed', why)
-    for (const command of commands) if (isNew(command)) start(command)
-    for (const lock of locks)
-      if (isNew(lock.command)) {
-        const { hold, covered } = doors.take(lock, `plan ${page.incident.plan}`)
-        holds.push(holdRow(hold))
-        entries.push(holdEntry(hold))
-        if (covered) end(lock.command, 'cancelled', `superseded by the lockdown of ${covered}`)
-        else start(lock.command)
-      }
-    return { fresh, rows, settles, holds, entries }
-  }
-
-  /** Takes back what has not started and is no longer wanted. Locks are the doors' own affair. */
-  #takeBack({ incident, commands }: Page, wanted: Wanted): void {
-    const { dispatch } = this.#p
-    if (dispatch.size === 0) return
-    let stays: Set<string> | null = null
-    for (const id of commands) {
-      const command = dispatch.command(id)
-      if (!command || isLock(command)) continue
-      stays ??= new Set(wanted.commands.map((wantedOne) => wantedOne.id))
-      if (stays.has(id)) continue
-      const loud = wanted.suppressed.find((suppressed) => suppressed.command.id === id)
-      dispatch.cancel(id, loud?.why ?? stoppedBy(incident, command.unless) ?? 'no longer wanted')
-    }
-  }
-
-  #tracked(command: Command): Tracked {
-    const ready = this.#p.dispatch.isReady(command)
-    return new Tracked(command, { attempt: ready ? 1 : 0, recorded: ready, effect: 'none' })
-  }
-
-  async #commit(
-    { entries, ...rows }: Partial<Omit<ChangeSet, 'trail' | 'at' | 'waits'>> & { entries: readonly Entry[] },
-    act: () => void = () => {},
-  ): Promise<Committed> {
-    const { store, clock, log, tell } = this.#p
-    const at = clock.now()
-    const incident = entries.find((entry) => entry.incident !== null)?.incident ?? null
-    const committed = await store.commit(
-      { at, waits: true, ...rows, trail: { incident, entries: entries as unknown as readonly Json[] } },
-      () => {
-        act()
-        tell(entries.map((entry) => ({ ...entry, at })))
-      },
-    )
-    if (!committed.recorded && committed.because === 'refused') {
-      log.error({ why: committed.why }, 'the store refused a change set; responding from memory')
-      act()
-    }
-    return committed
   }
 
   #answer(committed: Committed, id: string, incident: string | null, duplicate = false): Recorded {
@@ -455,24 +300,6 @@ const changeOf: Record<Answer['answer'], 'acknowledged' | 'on-the-way' | 'on-sce
   decline: 'declined',
 }
 
-const unknownSource = (words: string): string => `unknown-source:${words}`
-
-const isLock = ({ capability }: Command): boolean =>
-  capability === 'door.secure' || capability === 'door.lockdown'
-
-const rowOf = (tracked: Tracked): CommandRow => commandRow(tracked.command, tracked.attempt === 1 ? 1 : 0)
-
-const unsent = (command: Command, end: Receipt['end'], why: string, at: number): Receipt => ({
-  command: command.id,
-  end,
-  why,
-  proof: null,
-  effect: 'none',
-  attempts: 0,
-  at,
-  result: null,
-})
-
 const factRow = (connector: string, press: Press, event: Event, incident: string | null): FactRow => ({
   source: connector,
   key: press.key,
@@ -483,53 +310,4 @@ const factRow = (connector: string, press: Press, event: Event, incident: string
   ...(press.device !== null && press.cursor !== undefined
     ? { cursor: { device: press.device, value: press.cursor } }
     : {}),
-})
-
-const pressEntry = (event: Event, incident: string | null): Entry => ({
-  what: 'press',
-  incident,
-  event: event.id,
-  device: event.source.device,
-  words: event.source.words,
-  kind: event.kind,
-  phase: event.phase,
-  place: event.location.place,
-  precision: event.location.precision,
-  drill: event.drill,
-  simulated: event.simulated,
-})
-
-const changeEntry = (incident: string, change: Change): Entry => ({
-  what: 'change',
-  incident,
-  is: change.is === 'resolved' ? `resolved: ${change.as}` : change.is,
-  by: 'by' in change ? change.by : '',
-  ...(change.is === 'resolved' && change.note !== '' ? { note: change.note.slice(0, 2_000) } : {}),
-  ...(change.is === 'moved' ? { note: change.location.place ?? 'place unknown' } : {}),
-})
-
-const commandEntry = ({ incident, id, target, capability }: Command): Entry => ({
-  what: 'command',
-  incident,
-  command: id,
-  target,
-  capability,
-})
-
-/** A receipt as the trail has it. */
-export const receiptEntry = ({ incident, target, capability }: Command, receipt: Receipt): Entry => {
-  const { result: _, ...rest } = receipt
-  return { what: 'receipt', incident, target, capability, ...rest }
-}
-
-/** A hold as the trail has it. */
-export const holdEntry = (hold: Hold): Entry => ({
-  what: 'hold',
-  incident: hold.incident,
-  hold: hold.id,
-  door: hold.door,
-  mode: hold.mode,
-  until: hold.until,
-  confirmed: hold.confirmed,
-  ended: hold.ended?.why ?? null,
 })

@@ -1,4 +1,4 @@
-import { Bridge, commandsMax, holdEntry, receiptEntry } from './bridge.ts'
+import { Bridge } from './bridge.ts'
 import { type Capability, capabilities, type DoorReport, type Perceptible } from './capability.ts'
 import { type Clock, deadline } from './clock.ts'
 import type { Command, Order, Receipt } from './command.ts'
@@ -17,11 +17,13 @@ import { Budget } from './intake/budget.ts'
 import { Memory } from './intake/memory.ts'
 import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
+import { commandsMax, Response } from './response.ts'
 import { InlineRunner } from './runner/inline.ts'
 import type { ContactPath, Device, Site } from './site/site.ts'
 import type { ChangeSet, DueCursor, Opened, Store, StoreOptions, UnfinishedCommand } from './store/port.ts'
 import { type Fault, Faults } from './supervision/faults.ts'
 import { Watch } from './supervision/watch.ts'
+import { receiptEntry } from './trail/entries.ts'
 import type { Entry, Told } from './trail/entry.ts'
 
 /** Starts of a command that ended in a crash of the bridge, after which it is given up. */
@@ -56,6 +58,7 @@ export class Machine {
   readonly store: Store
   readonly opened: Opened
   readonly bridge: Bridge
+  readonly response: Response
   readonly book: Book
   readonly doors: Doors
   readonly dispatch: Dispatch
@@ -134,29 +137,38 @@ export class Machine {
       fire: (door) => this.#fire(door),
       cancel: (command, why) => this.dispatch.cancel(command, why),
       isPending: (command) => this.dispatch.has(command),
-      write: (holds, commands) => this.#writeHolds(holds, commands),
+      write: (holds, commands) => this.response.write(holds, commands),
       close: (holds) => this.#closeHolds(holds),
       read: (door) => this.readDoor(door),
       fault: (id, what) => this.faults.set(id, what),
       confirm: (command, report) => this.dispatch.confirm(command, report as unknown as Json),
       nextId: around.newId,
     })
-    this.bridge = new Bridge({
-      site,
+    this.response = new Response({
       clock,
       log,
       store,
-      memory: this.memory,
       book: this.book,
-      budget: new Budget(clock),
       faults: this.faults,
       due: this.#due,
       dispatch: this.dispatch,
       doors: this.doors,
       siteOf: (revision) => this.#sites.get(revision) ?? site,
       fire: (door) => this.#fireForPlanning(door),
-      newId: around.newId,
       tell: (told) => this.#tell(told),
+    })
+    this.bridge = new Bridge({
+      site,
+      clock,
+      store,
+      memory: this.memory,
+      book: this.book,
+      budget: new Budget(clock),
+      faults: this.faults,
+      dispatch: this.dispatch,
+      doors: this.doors,
+      response: this.response,
+      newId: around.newId,
     })
     this.watch = new Watch(this, this.#due, log)
   }
@@ -414,7 +426,7 @@ export class Machine {
     if (!page) return
     if (page.first.delete(command.id) && page.first.size === 0)
       this.#around.meter.toLast(receipt.at - page.incident.openedAt)
-    if (page.incident.resolved) this.bridge.forget(page)
+    if (page.incident.resolved) this.response.forget(page)
   }
 
   /** Receipts of one turn are one change set, and so one row of the trail. */
@@ -434,11 +446,6 @@ export class Machine {
       trail: { incident: null, entries: entries as unknown as Json[] },
     })
     this.#tell(entries.map((entry) => ({ ...entry, at })))
-  }
-
-  #writeHolds(holds: readonly Hold[], commands: readonly Command[]): void {
-    if (holds.length === 0 && commands.length === 0) return
-    this.bridge.writeHolds(holds.map(holdRow), commands, holds.map(holdEntry))
   }
 
   #closeHolds(holds: readonly Hold[]): void {

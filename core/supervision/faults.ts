@@ -45,3 +45,6 @@ export class Faults {
     return [...this.#open.values()]
   }
 }
+
+/** Id of the fault of a source that nobody configured; it ends with the incident that the source opened. */
+export const unknownSource = (words: string): string => `unknown-source:${words}`
