@@ -22,7 +22,7 @@ test('the first press pages security, turns a camera, takes a picture, highlight
   await program.says(/\d+ ms +receipt +camera\.preset cam-ed: done/)
   await program.says(/\d+ ms +receipt +camera\.snapshot cam-ed: done/)
   await program.says(/\d+ ms +receipt +door\.highlight door-ed-west: done/)
-  await program.says(/node main\.ts press lobby-weapon-button/)
+  await program.says(/npx duress-bridge press lobby-weapon-button/)
   program.signal('SIGINT')
   expect(await program.ended).toBe(0)
   expect(existsSync(join(data, 'demo.json'))).toBe(false)

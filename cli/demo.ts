@@ -125,11 +125,11 @@ const sayMore = (url: string, data: string): void => {
   say(`
 ${paint('bold', 'That was one press.')} It is acknowledged, or security's supervisor is paged after 30 s. From a second terminal:
 
-  node main.ts press lobby-weapon-button          locks the lobby door down, for real on the mock
-  node main.ts press badge-0118 --kind weapon     a badge: level 3 is secured
-  node main.ts press fire-panel --hold 20s        fire: what is locked is released, nothing more is locked
-  node main.ts doors --url ${url}
-  node main.ts trail incident 1 --data ${data}
+  npx duress-bridge press lobby-weapon-button          locks the lobby door down, for real on the mock
+  npx duress-bridge press badge-0118 --kind weapon     a badge: level 3 is secured
+  npx duress-bridge press fire-panel --hold 20s        fire: what is locked is released, nothing more is locked
+  npx duress-bridge doors --url ${url}
+  npx duress-bridge trail incident 1 --data ${data}
   curl ${url}/v1/incidents
   curl -X POST ${url}/v1/incidents/ID/acknowledge -H 'content-type: application/json' -d '{"by":"security"}'
 
