@@ -1,33 +1,31 @@
 import { Bridge } from './bridge.ts'
-import { type Capability, capabilities, type DoorReport, type Perceptible } from './capability.ts'
+import type { DoorReport } from './capability.ts'
 import { type Clock, deadline } from './clock.ts'
-import type { Command, Order, Receipt } from './command.ts'
+import type { Command, Failure, Order, Receipt } from './command.ts'
 import type { Log, SecretRef } from './connector.ts'
 import { Dispatch, type Refusal } from './dispatch/dispatch.ts'
 import { Due } from './dispatch/due.ts'
-import { Tracked } from './dispatch/tracked.ts'
+import { Ledger } from './dispatch/ledger.ts'
+import type { Tracked } from './dispatch/tracked.ts'
+import { Ways } from './dispatch/ways.ts'
 import { Doors } from './door/doors.ts'
 import type { Hold } from './door/hold.ts'
 import { messageOf } from './error.ts'
 import type { Json } from './fact.ts'
 import { Book } from './incident/book.ts'
-import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
+import { holdRow } from './incident/rows.ts'
 import { Budget } from './intake/budget.ts'
 import { Memory } from './intake/memory.ts'
 import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
-import { commandsMax, Response } from './response.ts'
+import { Response } from './response.ts'
+import { restore, snapshot } from './restart.ts'
 import { InlineRunner } from './runner/inline.ts'
-import type { ContactPath, Device, Site } from './site/site.ts'
-import type { ChangeSet, DueCursor, Opened, Store, StoreOptions, UnfinishedCommand } from './store/port.ts'
-import { type Fault, Faults } from './supervision/faults.ts'
+import type { Device, Site } from './site/site.ts'
+import type { Opened, Store, StoreOptions } from './store/port.ts'
+import { type Fault, Faults, faultRow } from './supervision/faults.ts'
 import { Watch } from './supervision/watch.ts'
-import { receiptEntry } from './trail/entries.ts'
 import type { Entry, Told } from './trail/entry.ts'
-
-/** Starts of a command that ended in a crash of the bridge, after which it is given up. */
-const crashesMax = 3
 
 /** What the program or a simulation brings along. */
 export interface Around {
@@ -62,15 +60,15 @@ export class Machine {
   readonly book: Book
   readonly doors: Doors
   readonly dispatch: Dispatch
+  readonly ways: Ways
   readonly memory: Memory
   readonly faults: Faults
   readonly runner: InlineRunner
   readonly watch: Watch
   readonly #around: Around
   readonly #sites = new Map<string, Site>()
-  readonly #paths: Map<string, ContactPath>
+  readonly #ledger: Ledger
   readonly #listeners = new Set<(told: readonly Told[]) => void>()
-  readonly #settles: { command: Command; attempt: number; receipt: Receipt }[] = []
   readonly #due: Due
   #stopped = false
 
@@ -78,14 +76,14 @@ export class Machine {
   static async open(around: Around): Promise<Machine> {
     let machine: Machine | null = null
     const store = around.openStore({
-      state: () => machine?.state() ?? [],
+      state: () => (machine ? snapshot(machine) : []),
       changed: (health) => machine?.watch.storeTurned(health),
     })
     const opened = await store.open()
     // Time never runs backwards over a restart, whatever the wall clock says.
     around.clock.raise?.(opened.clockFloor)
     machine = new Machine(around, store, opened)
-    await machine.#restore()
+    await restore(machine)
     return machine
   }
 
@@ -97,9 +95,12 @@ export class Machine {
     this.store = store
     this.opened = opened
     this.#sites.set(site.revision, site)
-    this.#paths = new Map(
-      [...site.responders.values()].flatMap(({ paths }) => paths.map((path) => [path.name, path] as const)),
-    )
+    for (const { id, config } of opened.revisions) {
+      const known = this.#sites.get(id) ?? around.compile(config, id)
+      if (known) this.#sites.set(id, known)
+    }
+    this.ways = new Ways(site)
+    this.#ledger = new Ledger({ clock, log, store, tell: (told) => this.#tell(told) })
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
     this.faults = new Faults(clock, (fault) => this.#faultTurned(fault))
@@ -119,17 +120,17 @@ export class Machine {
       clock,
       log,
       random: around.random,
-      linkOf: (command) => this.#linkOf(command),
+      linkOf: (command) => this.ways.link(command),
       isUp: (link) => this.runner.isUp(link),
       waits: ({ command, effect }) => this.doors.waits(command, effect),
-      laneOf: (command) => this.#laneOf(command),
-      attemptMs: (command) => this.#attemptMs(command),
-      capabilityOf: (command) => this.#capabilityOf(command),
+      laneOf: (command) => this.ways.lane(command),
+      attemptMs: (command) => this.ways.attemptMs(command),
+      capabilityOf: (command) => this.ways.capability(command),
       refusal: (command) => this.#refusal(command),
       act: (link, capability, order) => this.#act(link, capability, order),
-      started: (tracked, send) => this.#started(tracked, send),
-      retried: (tracked, dueAt, outcome) => this.#retried(tracked, dueAt, outcome),
-      settled: (tracked, receipt) => this.#settled(tracked, receipt),
+      started: (tracked, send) => this.#ledger.started(tracked, send),
+      retried: (tracked, dueAt, failure) => this.#retried(tracked, dueAt, failure),
+      settled: (tracked, receipt) => this.settled(tracked, receipt),
     })
     this.doors = new Doors({
       clock,
@@ -180,6 +181,15 @@ export class Machine {
     for (const { incident } of [...this.book.pages()]) this.bridge.look(incident.id)
   }
 
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
+  /** The configs that open incidents were opened with, the present one among them. */
+  get sites(): Iterable<Site> {
+    return this.#sites.values()
+  }
+
   /** Hears everything that happens, as it happens, on disk or not. Returns how to stop hearing. */
   listen(listener: (told: readonly Told[]) => void): () => void {
     this.#listeners.add(listener)
@@ -210,98 +220,8 @@ export class Machine {
     this.#due.stop()
     this.dispatch.stop()
     await this.runner.stop()
-    this.#flushSettles()
+    this.#ledger.flush()
     await this.store.close()
-  }
-
-  /** What is open, for a fresh file when the old one fails. */
-  state(): ChangeSet[] {
-    const at = this.clock.now()
-    const trail = { incident: null, entries: [] }
-    const revisions = [...this.#sites.values()].map((site) => ({
-      at,
-      waits: true,
-      revision: { id: site.revision, config: site.source as unknown as Json },
-      trail,
-    }))
-    return [
-      ...revisions,
-      {
-        at,
-        waits: true,
-        cursors: this.memory.cursors(),
-        incidents: [...this.book.pages()].map(incidentRow),
-        commands: [...this.dispatch.unfinished()].map((tracked) => ({
-          ...commandRow(tracked.command, 0),
-          attempt: tracked.attempt,
-        })),
-        holds: this.doors.recorded().map(holdRow),
-        faults: this.faults.open().map(faultRow),
-        trail,
-      },
-    ]
-  }
-
-  async #restore(): Promise<void> {
-    const { opened, store, clock } = this
-    for (const { id, config } of opened.revisions) {
-      const site = this.#sites.get(id) ?? this.#around.compile(config, id)
-      if (site) this.#sites.set(id, site)
-    }
-    this.faults.restore(opened.openFaults.map(({ body }) => body as unknown as Fault))
-    for (const row of opened.openIncidents) {
-      const record = await store.incident(row.id)
-      this.book.open(row.body as unknown as Incident, record?.commands.map(({ id }) => id) ?? [])
-    }
-    const commands = opened.unfinishedCommands.map(({ body }) => body as unknown as Command)
-    this.doors.restore(
-      opened.liveHolds.map(({ body }) => body as unknown as Hold),
-      commands.filter(({ capability }) => capability === 'door.release'),
-    )
-    this.adopt(opened.unfinishedCommands)
-    await this.#countSpilled()
-    const entry: Entry = { what: 'start', incident: null, revision: this.site.revision, epoch: opened.epoch }
-    void store.commit({
-      at: clock.now(),
-      waits: true,
-      revision: { id: this.site.revision, config: this.site.source as unknown as Json },
-      trail: { incident: null, entries: [entry as unknown as Json] },
-    })
-    for (const hold of this.doors.recorded())
-      if (!this.site.devices.has(hold.door))
-        this.faults.set(
-          `held-unknown:${hold.door}`,
-          `${hold.door} is held (${hold.mode}) but no longer configured`,
-        )
-  }
-
-  /** Takes commands over from the store: what was in flight may have had an effect. */
-  adopt(rows: readonly UnfinishedCommand[]): void {
-    const alive: Tracked[] = []
-    for (const row of rows) {
-      if (this.dispatch.has(row.id)) continue
-      const effect = row.inFlight || row.effect === 'possible' ? 'possible' : 'none'
-      const command = row.body as unknown as Command
-      const tracked = new Tracked(command, { attempt: row.attempt, recorded: false, effect })
-      const forever = this.#capabilityOf(command).expiresAfterMs === null
-      if (row.crashed >= crashesMax && !forever) this.#settled(tracked, this.#gaveUp(command, row.attempt))
-      else alive.push(tracked)
-    }
-    this.dispatch.add(alive)
-  }
-
-  #gaveUp(command: Command, attempts: number): Receipt {
-    const why = `CRASHED: ${attempts} attempts ended in a crash of the bridge`
-    return {
-      command: command.id,
-      end: 'failed',
-      why,
-      proof: null,
-      effect: 'possible',
-      attempts,
-      at: this.clock.now(),
-      result: null,
-    }
   }
 
   #tell(told: readonly Told[]): void {
@@ -314,46 +234,12 @@ export class Machine {
     }
   }
 
-  #target(command: Command): Device | ContactPath | undefined {
-    return command.capability === 'page.send'
-      ? this.#paths.get(command.target)
-      : this.site.devices.get(command.target)
-  }
-
-  #linkOf(command: Command): string {
-    return command.connector === 'console' ? 'console' : (this.#target(command)?.link ?? '')
-  }
-
-  #laneOf(command: Command): { key: string; atOnce: number } {
-    const entry = this.site.connectors.get(command.connector)
-    const lane = entry?.connector.lane?.(entry.config, command.address)
-    return lane
-      ? { key: `${command.connector} ${lane.key}`, atOnce: lane.atOnce }
-      : { key: `${command.connector}/${command.target}`, atOnce: 4 }
-  }
-
-  #attemptMs(command: Command): number | null {
-    const entry = this.site.connectors.get(command.connector)
-    return entry?.connector.attemptMs?.(entry.config, command.capability) ?? null
-  }
-
-  #capabilityOf(
-    command: Command,
-  ): Pick<Capability, 'proof' | 'expiresAfterMs'> & { perceptible: Perceptible } {
-    const builtIn = capabilities[command.capability as keyof typeof capabilities]
-    const own = () =>
-      this.site.connectors
-        .get(command.connector)
-        ?.connector.can?.find(({ name }) => name === command.capability)
-    return builtIn ?? own() ?? { proof: 'answered', expiresAfterMs: 60_000, perceptible: 'sound' }
-  }
-
   /** All rules of the moment of sending, in one synchronous turn with the send. */
   #refusal(command: Command): Refusal | null {
     const incident = command.incident === null ? undefined : this.book.page(command.incident)?.incident
     const site = this.#sites.get(incident?.revision ?? '') ?? this.site
-    const { perceptible } = this.#capabilityOf(command)
-    const target = this.#target(command)
+    const { perceptible } = this.ways.capability(command)
+    const target = this.ways.target(command)
     return (
       permit({ site, incident, target, perceptible }, command, this.clock.now()) ??
       this.doors.refusal(command)
@@ -382,45 +268,10 @@ export class Machine {
     return outcome
   }
 
-  #started({ command, attempt }: Tracked, send: () => void): void {
-    const at = this.clock.now()
-    const trail = { incident: command.incident, entries: [] }
-    void this.store
-      .commit({ at, waits: true, starts: [{ command: command.id, attempt, at }], trail }, send)
-      .then((committed) => {
-        if (committed.recorded || committed.because !== 'refused') return
-        this.#around.log.error({ command: command.id, why: committed.why }, 'the store refused a start')
-        send()
-      })
-  }
-
-  #retried(
-    tracked: Tracked,
-    dueAt: number,
-    outcome: { ok: boolean; failure?: { code: string; message: string } },
-  ): void {
-    const { command, attempt, effect } = tracked
-    const { incident, id } = command
-    const failure = outcome.failure as { code: string; message: string }
-    if (effect === 'possible') this.doors.maybe(command)
-    // The first failure and then every tenth is told: an outage is one matter, not a thousand lines.
-    const isNews = tracked.sends === 1 || tracked.sends % 10 === 0
-    const entries: Entry[] = isNews
-      ? [{ what: 'retry', incident, command: id, attempt, code: failure.code, why: failure.message, effect }]
-      : []
-    const at = this.clock.now()
-    void this.store.commit({
-      at,
-      waits: false,
-      retries: [{ command: id, attempt, dueAt, effect }],
-      trail: { incident, entries: entries as unknown as Json[] },
-    })
-    if (isNews) this.#tell(entries.map((entry) => ({ ...entry, at })))
-  }
-
-  #settled({ command, attempt }: Tracked, receipt: Receipt): void {
-    this.#settles.push({ command, attempt, receipt })
-    if (this.#settles.length === 1) setImmediate(() => this.#flushSettles())
+  /** A command has come to its end. */
+  settled(tracked: Tracked, receipt: Receipt): void {
+    const { command, attempt } = tracked
+    this.#ledger.settled({ command, attempt, receipt })
     if (command.capability.startsWith('door.')) this.doors.settled(command, receipt)
     const page = command.incident === null ? undefined : this.book.page(command.incident)
     if (!page) return
@@ -429,23 +280,9 @@ export class Machine {
     if (page.incident.resolved) this.response.forget(page)
   }
 
-  /** Receipts of one turn are one change set, and so one row of the trail. */
-  #flushSettles(): void {
-    const batch = this.#settles.splice(0)
-    if (batch.length === 0) return
-    const at = this.clock.now()
-    const entries = batch.map(({ command, receipt }) => receiptEntry(command, receipt))
-    void this.store.commit({
-      at,
-      waits: false,
-      settles: batch.map(({ command, attempt, receipt }) => ({
-        command: command.id,
-        attempt,
-        receipt: receipt as unknown as Json,
-      })),
-      trail: { incident: null, entries: entries as unknown as Json[] },
-    })
-    this.#tell(entries.map((entry) => ({ ...entry, at })))
+  #retried(tracked: Tracked, dueAt: number, failure: Failure): void {
+    if (tracked.effect === 'possible') this.doors.maybe(tracked.command)
+    this.#ledger.retried(tracked, dueAt, failure)
   }
 
   #closeHolds(holds: readonly Hold[]): void {
@@ -467,39 +304,6 @@ export class Machine {
     })
     this.#tell([{ ...entry, at }])
   }
-
-  /** Bodies that did not fit into memory come back when there is room. */
-  async refill(): Promise<void> {
-    const { spilled } = this.book
-    if (spilled.size === 0 || this.dispatch.size > commandsMax / 2) return
-    for (let after: DueCursor | null = null, room = commandsMax / 4; room > 0 && spilled.size > 0; ) {
-      const rows: readonly UnfinishedCommand[] = await this.store.due(after, 1_000)
-      const last = rows.at(-1)
-      if (!last || this.#stopped) return
-      // Only what is known to wait in the store: a row read just now may have been settled in memory since.
-      const waiting = rows.filter(({ id }) => spilled.delete(id))
-      this.adopt(waiting)
-      room -= waiting.length
-      after = { dueAt: last.dueAt, id: last.id }
-    }
-  }
-
-  /** At a start with more unfinished commands than fit into memory: their ids, so that they come by and by. */
-  async #countSpilled(): Promise<void> {
-    for (let after = this.opened.moreCommands; after !== null; ) {
-      const rows: readonly UnfinishedCommand[] = await this.store.due(after, 1_000)
-      for (const { id } of rows) if (!this.dispatch.has(id)) this.book.spilled.add(id)
-      const last = rows.at(-1)
-      after = last ? { dueAt: last.dueAt, id: last.id } : null
-    }
-  }
 }
-
-const faultRow = (fault: Fault) => ({
-  id: `${fault.id}@${fault.openedAt}`,
-  openedAt: fault.openedAt,
-  closedAt: fault.closedAt,
-  body: fault as unknown as Json,
-})
 
 const incidentOf = (command: string): string => command.split('/', 1)[0] as string

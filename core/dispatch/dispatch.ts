@@ -1,7 +1,15 @@
 import type { Capability } from '../capability.ts'
 import { proves } from '../capability.ts'
 import type { Clock } from '../clock.ts'
-import { type Command, type Effect, failed, type Order, type Outcome, type Receipt } from '../command.ts'
+import {
+  type Command,
+  type Effect,
+  type Failure,
+  failed,
+  type Order,
+  type Outcome,
+  type Receipt,
+} from '../command.ts'
 import type { Log } from '../connector.ts'
 import { messageOf } from '../error.ts'
 import type { Json } from '../fact.ts'
@@ -40,7 +48,7 @@ export interface Ports {
   act(link: string, capability: string, order: Order): Promise<Outcome>
   /** Writes an attempt down; `send` is called when it is on disk, or at once where there is no disk. */
   started(tracked: Tracked, send: () => void): void
-  retried(tracked: Tracked, dueAt: number, outcome: Outcome): void
+  retried(tracked: Tracked, dueAt: number, failure: Failure): void
   settled(tracked: Tracked, receipt: Receipt): void
 }
 
@@ -237,7 +245,7 @@ export class Dispatch implements LaneOwner {
         ? Math.min(failure.retry.afterMs, 60_000)
         : step * (0.5 + this.#ports.random() / 2)
     tracked.notBefore = this.clock.mono() + pause
-    this.#ports.retried(tracked, this.clock.now() + Math.round(pause), outcome)
+    this.#ports.retried(tracked, this.clock.now() + Math.round(pause), failure)
     lane.putBack(tracked)
   }
 

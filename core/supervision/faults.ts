@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts'
+import type { Json } from '../fact.ts'
+import type { FaultRow } from '../store/port.ts'
 
 /** Open faults at a time; what goes beyond is not opened, since whoever reads so many reads none. */
 const openMax = 5_000
@@ -48,3 +50,11 @@ export class Faults {
 
 /** Id of the fault of a source that nobody configured; it ends with the incident that the source opened. */
 export const unknownSource = (words: string): string => `unknown-source:${words}`
+
+/** What the store keeps of a fault; each opening is a row of its own. */
+export const faultRow = (fault: Fault): FaultRow => ({
+  id: `${fault.id}@${fault.openedAt}`,
+  openedAt: fault.openedAt,
+  closedAt: fault.closedAt,
+  body: fault as unknown as Json,
+})

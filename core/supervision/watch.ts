@@ -3,6 +3,7 @@ import type { Log } from '../connector.ts'
 import type { Due } from '../dispatch/due.ts'
 import { messageOf } from '../error.ts'
 import type { Machine } from '../machine.ts'
+import { refill } from '../restart.ts'
 import type { LinkHealth } from '../runner/inline.ts'
 import type { Health } from '../store/port.ts'
 
@@ -97,7 +98,7 @@ export class Watch {
     this.#cursors()
     this.#prune()
     if (clock.mono() - this.#headAt >= headEveryMs) this.#tellHead()
-    void this.#machine.refill().catch(() => {})
+    void refill(this.#machine).catch(() => {})
   }
 
   #clockStep(): void {

@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { loadText } from '../../config/load.ts'
 import consoleConnector from '../../connectors/console/index.ts'
 import { SimulatedClock } from '../../core/clock.ts'
-import type { Condition } from '../../core/command.ts'
 import type { Connector, Recorded } from '../../core/connector.ts'
-import type { Json, Kind, Level, Press } from '../../core/fact.ts'
+import type { Kind, Level, Press } from '../../core/fact.ts'
 import type { Change } from '../../core/incident/apply.ts'
 import type { Incident, Resolution } from '../../core/incident/incident.ts'
 import { Machine } from '../../core/machine.ts'
@@ -199,5 +198,3 @@ export class Hospital {
     return ended
   }
 }
-
-export type { Condition, Json }

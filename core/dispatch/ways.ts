@@ -1,0 +1,50 @@
+import { type Capability, capabilities } from '../capability.ts'
+import type { Command } from '../command.ts'
+import type { ContactPath, Device, Site } from '../site/site.ts'
+
+/** Targets that a connector says nothing about: each a lane of its own with this many in flight. */
+const atOnceDefault = 4
+
+/** How a command gets to its target: link, lane, time, and what the capability demands. */
+export class Ways {
+  readonly #site: Site
+  readonly #paths: ReadonlyMap<string, ContactPath>
+
+  constructor(site: Site) {
+    this.#site = site
+    this.#paths = new Map(
+      [...site.responders.values()].flatMap(({ paths }) => paths.map((path) => [path.name, path] as const)),
+    )
+  }
+
+  target({ capability, target }: Command): Device | ContactPath | undefined {
+    return capability === 'page.send' ? this.#paths.get(target) : this.#site.devices.get(target)
+  }
+
+  link(command: Command): string {
+    return command.connector === 'console' ? 'console' : (this.target(command)?.link ?? '')
+  }
+
+  lane(command: Command): { key: string; atOnce: number } {
+    const entry = this.#site.connectors.get(command.connector)
+    const lane = entry?.connector.lane?.(entry.config, command.address)
+    return lane
+      ? { key: `${command.connector} ${lane.key}`, atOnce: lane.atOnce }
+      : { key: `${command.connector}/${command.target}`, atOnce: atOnceDefault }
+  }
+
+  attemptMs(command: Command): number | null {
+    const entry = this.#site.connectors.get(command.connector)
+    return entry?.connector.attemptMs?.(entry.config, command.capability) ?? null
+  }
+
+  /** Built in, or brought by the connector; what neither knows is judged strictly. */
+  capability(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs' | 'perceptible'> {
+    const builtIn = capabilities[command.capability as keyof typeof capabilities]
+    const own = () =>
+      this.#site.connectors
+        .get(command.connector)
+        ?.connector.can?.find(({ name }) => name === command.capability)
+    return builtIn ?? own() ?? { proof: 'answered', expiresAfterMs: 60_000, perceptible: 'sound' }
+  }
+}

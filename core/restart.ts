@@ -1,0 +1,130 @@
+import type { Command, Receipt } from './command.ts'
+import { Tracked } from './dispatch/tracked.ts'
+import type { Hold } from './door/hold.ts'
+import type { Json } from './fact.ts'
+import type { Incident } from './incident/incident.ts'
+import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
+import type { Machine } from './machine.ts'
+import { commandsMax } from './response.ts'
+import type { ChangeSet, DueCursor, UnfinishedCommand } from './store/port.ts'
+import { type Fault, faultRow } from './supervision/faults.ts'
+import type { Entry } from './trail/entry.ts'
+
+/** Starts of a command that ended in a crash of the bridge, after which it is given up. */
+const crashesMax = 3
+
+/** Takes up what the store knows: incidents, holds, commands, faults. */
+export const restore = async (machine: Machine): Promise<void> => {
+  const { opened, store, clock, site, book, doors, faults } = machine
+  faults.restore(opened.openFaults.map(({ body }) => body as unknown as Fault))
+  for (const row of opened.openIncidents) {
+    const record = await store.incident(row.id)
+    book.open(row.body as unknown as Incident, record?.commands.map(({ id }) => id) ?? [])
+  }
+  const commands = opened.unfinishedCommands.map(({ body }) => body as unknown as Command)
+  doors.restore(
+    opened.liveHolds.map(({ body }) => body as unknown as Hold),
+    commands.filter(({ capability }) => capability === 'door.release'),
+  )
+  adopt(machine, opened.unfinishedCommands)
+  await countSpilled(machine)
+  const entry: Entry = { what: 'start', incident: null, revision: site.revision, epoch: opened.epoch }
+  void store.commit({
+    at: clock.now(),
+    waits: true,
+    revision: { id: site.revision, config: site.source as unknown as Json },
+    trail: { incident: null, entries: [entry as unknown as Json] },
+  })
+  for (const { door, mode } of doors.recorded())
+    if (!site.devices.has(door))
+      faults.set(`held-unknown:${door}`, `${door} is held (${mode}) but no longer configured`)
+}
+
+/** Takes commands over from the store: what was in flight may have had an effect. */
+const adopt = (machine: Machine, rows: readonly UnfinishedCommand[]): void => {
+  const { dispatch } = machine
+  const alive: Tracked[] = []
+  for (const row of rows) {
+    if (dispatch.has(row.id)) continue
+    const effect = row.inFlight || row.effect === 'possible' ? 'possible' : 'none'
+    const command = row.body as unknown as Command
+    const tracked = new Tracked(command, { attempt: row.attempt, recorded: false, effect })
+    const forever = machine.ways.capability(command).expiresAfterMs === null
+    if (row.crashed >= crashesMax && !forever) machine.settled(tracked, gaveUp(machine, tracked))
+    else alive.push(tracked)
+  }
+  dispatch.add(alive)
+}
+
+const gaveUp = ({ clock }: Machine, { command, attempt }: Tracked): Receipt => ({
+  command: command.id,
+  end: 'failed',
+  why: `CRASHED: ${attempt} attempts ended in a crash of the bridge`,
+  proof: null,
+  effect: 'possible',
+  attempts: attempt,
+  at: clock.now(),
+  result: null,
+})
+
+/** At a start with more unfinished commands than fit into memory: their ids, so that they come by and by. */
+const countSpilled = async ({ opened, store, dispatch, book }: Machine): Promise<void> => {
+  for (let after = opened.moreCommands; after !== null; ) {
+    const rows: readonly UnfinishedCommand[] = await store.due(after, 1_000)
+    for (const { id } of rows) if (!dispatch.has(id)) book.spilled.add(id)
+    const last = rows.at(-1)
+    after = last ? { dueAt: last.dueAt, id: last.id } : null
+  }
+}
+
+/** Bodies of commands that did not fit into memory come back when there is room. */
+export const refill = async (machine: Machine): Promise<void> => {
+  const { dispatch, store } = machine
+  const { spilled } = machine.book
+  if (spilled.size === 0 || dispatch.size > commandsMax / 2) return
+  for (let after: DueCursor | null = null, room = commandsMax / 4; room > 0 && spilled.size > 0; ) {
+    const rows: readonly UnfinishedCommand[] = await store.due(after, 1_000)
+    const last = rows.at(-1)
+    if (!last || machine.isStopped) return
+    // Only what is known to wait in the store: a row read just now may have been settled in memory since.
+    const waiting = rows.filter(({ id }) => spilled.delete(id))
+    adopt(machine, waiting)
+    room -= waiting.length
+    after = { dueAt: last.dueAt, id: last.id }
+  }
+}
+
+/** What is open in memory, for a fresh file when the old one fails. */
+export const snapshot = ({ clock, book, dispatch, doors, faults, memory, sites }: Machine): ChangeSet[] => {
+  const at = clock.now()
+  const trail = { incident: null, entries: [] }
+  const commands = [...dispatch.unfinished()]
+  // An attempt that has ended must not look as if it were in flight.
+  const ended = commands.filter(
+    ({ state, attempt, recorded }) => state === 'waiting' && attempt > 0 && !recorded,
+  )
+  return [
+    ...[...sites].map((site) => ({
+      at,
+      waits: true,
+      revision: { id: site.revision, config: site.source as unknown as Json },
+      trail,
+    })),
+    {
+      at,
+      waits: true,
+      cursors: memory.cursors(),
+      incidents: [...book.pages()].map(incidentRow),
+      commands: commands.map(({ command, attempt }) => ({ ...commandRow(command, 0), attempt })),
+      retries: ended.map(({ command, attempt, effect }) => ({
+        command: command.id,
+        attempt,
+        dueAt: command.dueAt,
+        effect,
+      })),
+      holds: doors.recorded().map(holdRow),
+      faults: faults.open().map(faultRow),
+      trail,
+    },
+  ]
+}
