@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Receipt } from '../../core/command.ts'
 import type { Incident } from '../../core/incident/incident.ts'
@@ -252,6 +253,12 @@ export class Program {
     )
   }
 
+  /** Waits until no command is without a receipt on disk: a receipt that the API shows may still be on its way there. */
+  written(bound = withinMs): Promise<unknown> {
+    const unfinished = 'SELECT count(*) AS n FROM command WHERE receipt IS NULL'
+    return until('all receipts are on disk', () => rowsOf(this.data, unfinished)[0].n === 0, bound)
+  }
+
   /** Waits until all links of a connector, or the one of that name, are up, or down. */
   link(name: string, up = true): Promise<unknown> {
     return until(`link ${name} is ${up ? 'up' : 'down'}`, async () => {
@@ -262,6 +269,16 @@ export class Program {
 
   async links(): Promise<readonly LinkHealth[]> {
     return (await this.get('/v1/links')).body.links
+  }
+}
+
+/** All rows of a query, on a connection that can't write. */
+export const rowsOf = (data: string, sql: string): any[] => {
+  const db = new DatabaseSync(join(data, 'duress.db'), { readOnly: true })
+  try {
+    return db.prepare(sql).all()
+  } finally {
+    db.close()
   }
 }
 

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
@@ -9,7 +8,7 @@ import { readTrailKey } from '../../core/trail/key.ts'
 import { verifyTrail } from '../../core/trail/verify.ts'
 import { type SnppPager, startSnppPager } from '../../mocks/snpp-pager/index.ts'
 import { randomOf } from '../simulation/random.ts'
-import { cleanUp, freePort, Program, run, until } from './program.ts'
+import { cleanUp, freePort, Program, rowsOf, run } from './program.ts'
 import { Sink, type Taken } from './sink.ts'
 
 /** Promise 1. kill -9 under load at random points; what was acknowledged is on disk and is responded to. */
@@ -139,28 +138,11 @@ const load = async (port: number, presses: readonly Press[], oddities: string[])
   agent.destroy()
 }
 
-/** All rows of a query, of a store that nobody writes. */
-const rows = (data: string, sql: string): any[] => {
-  const db = new DatabaseSync(join(data, 'duress.db'), { readOnly: true })
-  try {
-    return db.prepare(sql).all()
-  } finally {
-    db.close()
-  }
-}
-
 const brokenTrail = (data: string) =>
   existsSync(join(data, 'duress.db')) ? verifyTrail(storeFiles(data), readTrailKey(data)!).broken : null
 
 const median = (numbers: readonly number[]): number =>
   Math.round([...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0)
-
-const nothingLeft = (program: Program): Promise<boolean> =>
-  until(
-    'every command has its receipt',
-    () => rows(program.data, 'SELECT count(*) AS n FROM command WHERE receipt IS NULL')[0].n === 0,
-    60_000,
-  )
 
 test(`${kills} kills under load lose nothing that was acknowledged, and respond to all of it`, async () => {
   const seed = Number(process.env['DURESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -204,19 +186,19 @@ test(`${kills} kills under load lose nothing that was acknowledged, and respond 
 
   await program.start()
   const up = performance.now()
-  await nothingLeft(program)
+  await program.written(60_000)
   const resumedMs = Math.round(performance.now() - up)
   await program.link('badges')
   await load(port, all, oddities)
-  await nothingLeft(program)
+  await program.written(60_000)
   expect(await program.end()).toBe(0)
 
   expect(oddities).toEqual([])
   const stored = new Map(
-    rows(program.data, 'SELECT key, id, incident FROM fact').map((row) => [row.key, row]),
+    rowsOf(program.data, 'SELECT key, id, incident FROM fact').map((row) => [row.key, row]),
   )
   const incidents = new Map(
-    rows(program.data, 'SELECT id, number FROM incident').map((row) => [row.id, row.number]),
+    rowsOf(program.data, 'SELECT id, number FROM incident').map((row) => [row.id, row.number]),
   )
   // Acknowledged, and there: the event, and its incident.
   const missing = all.filter(({ key, matter, ack }) => {
@@ -235,10 +217,10 @@ test(`${kills} kills under load lose nothing that was acknowledged, and respond 
       '?',
       `${commandsAnIncident}`,
     )
-  expect(rows(program.data, odd)).toEqual([])
-  expect(rows(program.data, 'SELECT count(DISTINCT incident) AS n FROM command')[0].n).toBe(incidents.size)
+  expect(rowsOf(program.data, odd)).toEqual([])
+  expect(rowsOf(program.data, 'SELECT count(DISTINCT incident) AS n FROM command')[0].n).toBe(incidents.size)
   const receipts = new Map<string, number>()
-  for (const { payload } of rows(program.data, 'SELECT payload FROM trail'))
+  for (const { payload } of rowsOf(program.data, 'SELECT payload FROM trail'))
     for (const entry of JSON.parse(payload))
       if (entry.what === 'receipt') receipts.set(entry.command, (receipts.get(entry.command) ?? 0) + 1)
   expect([...receipts.values()].filter((n) => n !== 1)).toEqual([])
@@ -298,7 +280,7 @@ const checkRepeats = (lives: readonly Life[]): number => {
 const checkGivenUp = (data: string): { id: string; number: number }[] => {
   const sql = `SELECT command.id, number, receipt FROM command JOIN incident ON incident.id = command.incident
     WHERE receipt ->> 'end' <> 'done'`
-  const all = rows(data, sql)
+  const all = rowsOf(data, sql)
   const reasons = all.map(({ receipt }) => JSON.parse(receipt).why)
   expect(reasons.filter((why) => why !== 'CRASHED: 3 attempts ended in a crash of the bridge')).toEqual([])
   return all
