@@ -97,9 +97,14 @@ export const newDir = (): string => {
   return dir
 }
 
-/** Ends every process that was started, and removes what was written. */
-export const cleanUp = async (): Promise<void> => {
+/** Ends every process that was started. */
+export const endAll = async (): Promise<void> => {
   for (const child of running) await ended(child, () => child.kill('SIGKILL'))
+}
+
+/** And removes what was written. */
+export const cleanUp = async (): Promise<void> => {
+  await endAll()
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true })
 }
 
