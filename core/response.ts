@@ -9,7 +9,7 @@ import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
 import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
+import { commandRow, holdRow, incidentRow, messageOf } from './incident/rows.ts'
 import { stoppedBy } from './plan/condition.ts'
 import type { Fire } from './plan/fire.ts'
 import { plan, type Wanted } from './plan/plan.ts'
@@ -91,7 +91,7 @@ export class Response {
     void this.commit(
       {
         holds: holds.map(holdRow),
-        commands: fresh.map(rowOf),
+        commands: fresh.map(({ command, attempt }) => commandRow(command, attempt)),
         entries: [...holds.map(holdEntry), ...commands.map(commandEntry)],
       },
       () => this.#p.dispatch.add(fresh),
@@ -148,9 +148,13 @@ export class Response {
       settles.push({ command: command.id, attempt: 0, receipt: receipt as unknown as Json })
       entries.push(receiptEntry(command, receipt))
     }
+    const carriers = new Map<object, string>()
     const start = (command: Command): void => {
       const tracked = this.#tracked(command)
-      rows.push(rowOf(tracked))
+      const message = messageOf(command)
+      const carrier = message && carriers.get(message)
+      rows.push(commandRow(command, tracked.attempt, carrier ?? null))
+      if (message && !carrier) carriers.set(message, command.id)
       entries.push(commandEntry(command))
       if (command.dueAt === page.incident.openedAt) page.first.add(command.id)
       if (this.#p.dispatch.size + fresh.length < commandsMax) fresh.push(tracked)
@@ -192,8 +196,6 @@ export class Response {
 
 const isLock = ({ capability }: Command): boolean =>
   capability === 'door.secure' || capability === 'door.lockdown'
-
-const rowOf = (tracked: Tracked): CommandRow => commandRow(tracked.command, tracked.attempt === 1 ? 1 : 0)
 
 const unsent = (command: Command, end: Receipt['end'], why: string, at: number): Receipt => ({
   command: command.id,

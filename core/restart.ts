@@ -3,7 +3,7 @@ import { Tracked } from './dispatch/tracked.ts'
 import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow } from './incident/rows.ts'
+import { commandRow, commandsOf, holdRow, incidentRow } from './incident/rows.ts'
 import type { Machine } from './machine.ts'
 import { commandsMax } from './response.ts'
 import type { ChangeSet, DueCursor, UnfinishedCommand } from './store/port.ts'
@@ -26,7 +26,7 @@ export const restore = async (machine: Machine): Promise<void> => {
     opened.liveHolds.map(({ body }) => body as unknown as Hold),
     commands.filter(({ capability }) => capability === 'door.release'),
   )
-  adopt(machine, opened.unfinishedCommands)
+  await adopt(machine, opened.unfinishedCommands)
   await countSpilled(machine)
   const entry: Entry = { what: 'start', incident: null, revision: site.revision, epoch: opened.epoch }
   void store.commit({
@@ -41,13 +41,17 @@ export const restore = async (machine: Machine): Promise<void> => {
 }
 
 /** Takes commands over from the store: what was in flight may have had an effect. */
-const adopt = (machine: Machine, rows: readonly UnfinishedCommand[]): void => {
-  const { dispatch } = machine
+const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
+  const { dispatch, store } = machine
+  const commands = await commandsOf(
+    rows,
+    async (incident) => (await store.incident(incident))?.commands ?? [],
+  )
   const alive: Tracked[] = []
   for (const row of rows) {
     if (dispatch.has(row.id)) continue
     const effect = row.inFlight || row.effect === 'possible' ? 'possible' : 'none'
-    const command = row.body as unknown as Command
+    const command = commands.get(row.id) as Command
     const tracked = new Tracked(command, { attempt: row.attempt, recorded: false, effect })
     const forever = machine.ways.capability(command).expiresAfterMs === null
     if (row.crashed >= crashesMax && !forever) machine.settled(tracked, gaveUp(machine, tracked))
@@ -88,7 +92,7 @@ export const refill = async (machine: Machine): Promise<void> => {
     if (!last || machine.isStopped) return
     // Only what is known to wait in the store: a row read just now may have been settled in memory since.
     const waiting = rows.filter(({ id }) => spilled.delete(id))
-    adopt(machine, waiting)
+    await adopt(machine, waiting)
     room -= waiting.length
     after = { dueAt: last.dueAt, id: last.id }
   }
@@ -115,7 +119,7 @@ export const snapshot = ({ clock, book, dispatch, doors, faults, memory, sites }
       waits: true,
       cursors: memory.cursors(),
       incidents: [...book.pages()].map(incidentRow),
-      commands: commands.map(({ command, attempt }) => ({ ...commandRow(command, 0), attempt })),
+      commands: commands.map(({ command, attempt }) => commandRow(command, attempt)),
       retries: ended.map(({ command, attempt, effect }) => ({
         command: command.id,
         attempt,

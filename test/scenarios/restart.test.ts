@@ -57,6 +57,17 @@ it('a page in flight at the stop is sent again under its id, and marked', async 
   expect(new Set(pages.map(({ command }) => command)).size).toBe(1)
 })
 
+it('targets share one message on disk, and each has it whole after a restart', async () => {
+  hospital.world.behaves('p2', 'hangs')
+  await hospital.press('lobby-button')
+  await hospital.advance(1_000)
+  await hospital.restart()
+  hospital.world.behaves('p2', 'well')
+  await hospital.advance(2_000)
+  const [first, again] = hospital.pages('p2')
+  expect(again?.args.message).toEqual({ ...first?.args.message, possibleRepeat: true })
+})
+
 it('three starts that ended in a crash are enough', async () => {
   hospital.world.behaves('p1', 'hangs')
   await hospital.press('triage-2-button')
