@@ -19,12 +19,23 @@ const descendants = (place: Place): Place[] =>
 /** How many places contain it. */
 export const pathDepth = (place: Place): number => ancestors(place).length
 
+/** Worked out once a place: every message says it. */
+const once = (name: (place: Place) => string): ((place: Place) => string) => {
+  const names = new WeakMap<Place, string>()
+  return (place) => {
+    const known = names.get(place) ?? name(place)
+    names.set(place, known)
+    return known
+  }
+}
+
 /** The place in words, nearest first: "Triage 2, Emergency, Level 2". The only top of the tree goes without saying. */
-export const pathName = (place: Place): string =>
-  [place, ...ancestors(place).filter((above) => !above.sole)].map(({ name }) => name).join(', ')
+export const pathName = once((place) =>
+  [place, ...ancestors(place).filter((above) => !above.sole)].map(({ name }) => name).join(', '),
+)
 
 /** The name that fits a pager, from the unit (or else the building) down: "ED Triage 2". */
-export const shortName = (place: Place): string => {
+export const shortName = once((place) => {
   const line = [place, ...ancestors(place)]
   const end = ['unit', 'building']
     .map((level) => line.findIndex((at) => at.level === level))
@@ -34,7 +45,7 @@ export const shortName = (place: Place): string => {
     .reverse()
     .map(({ short }) => short)
     .join(' ')
-}
+})
 
 const enclosed = (place: Place): boolean => ['zone', 'room', 'bed'].includes(place.level)
 
