@@ -83,6 +83,14 @@ export class Dispatch implements LaneOwner {
     return this.#tracked.values()
   }
 
+  /** Commands to people and doors that were due before `before` and have no receipt yet. */
+  overdue(before: number): number {
+    let count = 0
+    for (const { command } of this.#tracked.values())
+      if (command.dueAt < before && (command.priority === 'person' || command.priority === 'door')) count++
+    return count
+  }
+
   /** Whether an attempt could start at once as far as is known, so that it may be recorded with the command. */
   isReady(command: Command): boolean {
     return this.#ports.isUp(this.#ports.linkOf(command)) && !this.#lane(command).breaker.isOpen

@@ -11,6 +11,8 @@ import type { Health } from '../store/port.ts'
 const lookMs = 1_000
 /** A step this late is a fault, ms. */
 const lateMs = 2_000
+/** A command to people or doors that waits this long is a fault, whatever keeps it, ms. */
+const unsentMs = 10_000
 /** A look this late had no event loop, ms. */
 const lagMs = 500
 /** A wall clock that moved this far against ours has been stepped, ms (mechanics, "Clock"). */

@@ -66,6 +66,20 @@ it('a cable pulled: what is due waits, and goes when the link is back', async ()
   expect(hospital.machine.faults.open().map(({ id }) => id)).not.toContain('link-down:wire')
 })
 
+it('a page that cannot be sent is a fault after ten seconds, and no longer than it lasts', async () => {
+  hospital = await Hospital.open()
+  hospital.world.behaves('p1', 'refuses')
+  await hospital.press('triage-2-button')
+  const late = () => hospital.machine.faults.open().find(({ id }) => id === 'late-commands')
+  await hospital.advance(9_000)
+  expect(late()).toBeUndefined()
+  await hospital.advance(3_000)
+  expect(late()?.what).toMatch(/^1 commands/)
+  hospital.world.behaves('p1', 'well')
+  await hospital.advance(3_000)
+  expect(late()).toBeUndefined()
+})
+
 it('a connector that ignores its signal is left to itself', async () => {
   hospital = await Hospital.open()
   hospital.world.answers('page.send', 'p1', () => new Promise(() => {}))
