@@ -86,11 +86,12 @@ export class Watch {
     const { clock, faults, doors, dispatch } = this.#machine
     const lag = clock.mono() - this.#lookedAt - lookMs
     this.#lookedAt = clock.mono()
-    if (lag > lagMs) this.#log.warn({ lagMs: Math.round(lag) }, 'the event loop was away')
-    faults.set(
-      'late-steps',
-      this.#due.latenessMs() > lateMs ? `steps are ${this.#due.latenessMs()} ms late` : null,
-    )
+    faults.set('event-loop', lag > lagMs ? `the program was away for ${Math.round(lag)} ms` : null)
+    const lateness = this.#due.latenessMs()
+    faults.set('late-steps', lateness > lateMs ? `steps are ${lateness} ms late` : null)
+    const waiting = dispatch.overdue(clock.now() - unsentMs)
+    const unsent = `${waiting} commands to people or doors wait for over ${unsentMs / 1_000} s`
+    faults.set('late-commands', waiting > 0 ? unsent : null)
     this.#due.sweep()
     this.#clockStep()
     doors.review()
