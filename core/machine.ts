@@ -136,7 +136,7 @@ export class Machine {
       clock,
       device: (name) => site.devices.get(name),
       fire: (door) => this.#fire(door),
-      cancel: (command, why) => this.dispatch.cancel(command, why),
+      cancel: (command, why, end) => this.dispatch.cancel(command, why, end),
       isPending: (command) => this.dispatch.has(command),
       write: (holds, commands) => this.response.write(holds, commands),
       close: (holds) => this.#closeHolds(holds),

@@ -17,10 +17,12 @@ const crashesMax = 3
 export const restore = async (machine: Machine): Promise<void> => {
   const { opened, store, clock, site, book, doors, faults } = machine
   faults.restore(opened.openFaults.map(({ body }) => body as unknown as Fault))
-  for (const row of opened.openIncidents) {
-    const record = await store.incident(row.id)
-    book.open(row.body as unknown as Incident, record?.commands.map(({ id }) => id) ?? [])
-  }
+  const had = Map.groupBy(opened.openCommands, ({ incident }) => incident)
+  for (const { id, body } of opened.openIncidents)
+    book.open(
+      body as unknown as Incident,
+      had.get(id)?.map((command) => command.id),
+    )
   const commands = opened.unfinishedCommands.map(({ body }) => body as unknown as Command)
   doors.restore(
     opened.liveHolds.map(({ body }) => body as unknown as Hold),

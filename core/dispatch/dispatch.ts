@@ -111,11 +111,11 @@ export class Dispatch implements LaneOwner {
   }
 
   /** Ends a command unless it is in flight or over; says what earlier attempts may have done, null when it did not end. */
-  cancel(id: string, why: string): Effect | null {
+  cancel(id: string, why: string, end: 'cancelled' | 'suppressed' = 'cancelled'): Effect | null {
     const tracked = this.#tracked.get(id)
     if (!tracked || tracked.state === 'in-flight' || tracked.state === 'settled') return null
     this.#lane(tracked.command).remove(tracked)
-    this.#settle(tracked, { end: 'cancelled', why })
+    this.#settle(tracked, { end, why })
     return tracked.effect
   }
 

@@ -23,7 +23,7 @@ export interface Ports {
   device(name: string): Device | undefined
   fire(door: Device): Fire
   /** Ends a command that has not started; says what it may have done, or null when it has started or is over. */
-  cancel(command: string, why: string): Effect | null
+  cancel(command: string, why: string, end: 'cancelled' | 'suppressed'): Effect | null
   /** Whether this command has no receipt yet. */
   isPending(command: string): boolean
   /** Writes holds and commands down together, then dispatches the commands. */
@@ -225,7 +225,7 @@ export class Doors {
       const over = [...lane.holds.values()].filter((hold) => now >= hold.until)
       this.#end(lane, over, 'its time is up')
       const fire = this.#fire(lane.door)
-      if (fire) this.#end(lane, [...lane.holds.values()], fire)
+      if (fire) this.#end(lane, [...lane.holds.values()], fire, true)
     }
   }
 
@@ -299,12 +299,13 @@ export class Doors {
     this.#ports.write([], this.#release(lane), 'a lock landed after its release')
   }
 
-  #end(lane: Lane, holds: readonly Hold[], why: string): void {
+  #end(lane: Lane, holds: readonly Hold[], why: string, forbidden = false): void {
     if (holds.length === 0) return
     const at = this.#ports.clock.now()
     const ended: readonly Hold[] = holds.map((hold) => ({ ...hold, ended: { at, why } }))
     for (const hold of ended) lane.holds.delete(hold.id)
-    const effects = ended.map((hold) => this.#ports.cancel(hold.id, why))
+    const end = forbidden ? 'suppressed' : 'cancelled'
+    const effects = ended.map((hold) => this.#ports.cancel(hold.id, why, end))
     const nothingSent = ended.every(
       (hold, n) =>
         !hold.confirmed &&

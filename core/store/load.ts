@@ -81,6 +81,11 @@ export const load = (db: DatabaseSync): Loaded => {
       incidentRow,
       'SELECT * FROM incident WHERE open = 1 ORDER BY number',
     ),
+    openCommands: rows(
+      'commands of open incidents',
+      (raw) => ({ incident: String(raw['incident']), id: String(raw['id']) }),
+      'SELECT incident, id FROM command WHERE incident IN (SELECT id FROM incident WHERE open = 1)',
+    ),
     nextIncidentNumber: 1 + highestNumber(one),
     unfinishedCommands,
     moreCommands:

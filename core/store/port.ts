@@ -228,6 +228,8 @@ export interface Opened {
   readonly clockFloor: number
   readonly trailHead: TrailHead
   readonly openIncidents: readonly IncidentRow[]
+  /** Every command that the open incidents have had, ended ones included: a derived id is made once. */
+  readonly openCommands: readonly { readonly incident: string; readonly id: string }[]
   readonly nextIncidentNumber: number
   /** By due time, at most 20,000. */
   readonly unfinishedCommands: readonly UnfinishedCommand[]

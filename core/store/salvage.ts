@@ -41,6 +41,7 @@ export const nothing = (why: string): Loaded => ({
   clockFloor: 0,
   head: { seq: 0, chain: genesis },
   openIncidents: [],
+  openCommands: [],
   nextIncidentNumber: 1,
   unfinishedCommands: [],
   moreCommands: null,

@@ -13,7 +13,8 @@ import { writeSite } from './site.ts'
 const quick = process.argv.includes('--quick')
 const steadySeconds = quick ? 5 : 20
 const rounds = quick ? 1 : 3
-const rates = quick ? [200, 600, 1_200] : [100, 200, 300, 400, 600, 800, 1_000, 1_300, 1_600, 2_000, 2_500]
+/** Each a sixth above the one before. */
+const rates = Array.from({ length: 24 }, (_, n) => Math.round(100 * 1.165 ** n))
 const rateSeconds = quick ? 3 : 4
 /** Presses that come before the measured ones. */
 const warmUp = 60
@@ -259,18 +260,24 @@ for (const presses of [500, 1_000]) {
 {
   const highest = async (start: (presses: number) => Promise<Relay>): Promise<number> => {
     let best = 0
-    for (const rate of rates) {
+    // In leaps first, then the steps of the last leap.
+    for (let n = 3, leap = 4; n < rates.length && leap > 0; n += leap) {
+      const rate = rates[n] as number
       const relay = await start(rate * rateSeconds)
       const load = new Load(relay.port)
       await load.steady(50, 1)
       await new Promise((resolve) => setTimeout(resolve, 300))
       await sink.ask('reset')
-      const sent = await load.steady(rate, rateSeconds)
-      const figures = await judge(sent)
+      const figures = await judge(await load.steady(rate, rateSeconds))
+      const { refused } = load
       load.end()
       await relay.end()
-      if (figures.p99 >= 1_000 || figures.missing > 0 || load.refused > 0) break
-      best = rate
+      if (figures.p99 < 1_000 && figures.missing === 0 && refused === 0) best = rate
+      else {
+        // Back to what held, and on from there in single steps.
+        n -= leap
+        leap = leap === 4 ? 1 : 0
+      }
     }
     return best
   }
@@ -292,14 +299,16 @@ for (const presses of [500, 1_000]) {
   const panel = await startModbusPanel({})
   const bridge = await startBridge(1, panel.port)
   const took: number[] = []
-  const before = new Set<string>()
-  for (let n = 0; n < (quick ? 30 : 150); n++) {
+  for (let n = 0; n < (quick ? 40 : 200); n++) {
     const at = now()
     panel.press(n % 16, { forMs: 60 })
-    const opened = await pressArrived(before)
-    if (opened !== null) took.push(opened - at)
+    // Nothing of the bench runs while the press is on its way; the times are the targets' own.
+    await new Promise((resolve) => setTimeout(resolve, 100 + 20 * Math.random()))
+    const report = (await sink.ask('report')) as [string, number, number, number][]
+    for (const [, , different, lastAt] of report) if (different === 10) took.push(lastAt - at)
     await resolveAll(bridge.api)
-    await new Promise((resolve) => setTimeout(resolve, 70 + Math.random() * 40))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sink.ask('reset')
   }
   took.sort((a, b) => a - b)
   add(
@@ -314,24 +323,6 @@ for (const presses of [500, 1_000]) {
   await bridge.end()
   await panel.close()
   await sink.ask('reset')
-}
-
-/** When the last command of the press that is new at the targets arrived; null after two seconds. */
-async function pressArrived(before: Set<string>): Promise<number | null> {
-  for (const until = now() + 2_000; now() < until; ) {
-    for (const [press, , different, lastAt] of (await sink.ask('report')) as [
-      string,
-      number,
-      number,
-      number,
-    ][])
-      if (different === 10 && !before.has(press)) {
-        before.add(press)
-        return lastAt
-      }
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  return null
 }
 
 /** Ends the open incidents, so that the next press opens one of its own. */

@@ -46,8 +46,8 @@ export class BridgeProcess {
   static async start(config: string, data: string): Promise<BridgeProcess> {
     const startedAt = performance.now()
     const main = new URL('../../main.ts', import.meta.url).pathname
-    const args = [main, 'run', '--config', config, '--data', data, '--log-level', 'error']
-    const child = spawn(process.execPath, args, {
+    const args = ['run', '--config', config, '--data', data, '--log-level', 'error']
+    const child = spawn(main, args, {
       env: { ...process.env, BENCH_TOKEN: 'bench', BENCH_OUT: 'out' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })

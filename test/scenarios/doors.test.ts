@@ -201,6 +201,17 @@ describe('fire wins, and unknown fire is fire', () => {
     expect(hospital.acts('door.lockdown')).toHaveLength(1)
   })
 
+  it('a lock that waits for a reading which never comes is suppressed', async () => {
+    hospital = await Hospital.open(undefined, { fire: false })
+    await lock()
+    await hospital.advance(10_000)
+    expect(hospital.acts('door.lockdown')).toEqual([])
+    expect(hospital.receipt('door.lockdown', 'door-lobby')).toMatchObject({
+      end: 'suppressed',
+      why: 'fire state unknown',
+    })
+  })
+
   it('fire during a hold releases the door, and it is not locked again when the fire is over', async () => {
     hospital = await Hospital.open()
     await lock()
