@@ -100,7 +100,7 @@ export class Machine {
       if (known) this.#sites.set(id, known)
     }
     this.ways = new Ways(site)
-    this.#ledger = new Ledger({ clock, log, store, tell: (told) => this.#tell(told) })
+    this.#ledger = new Ledger({ clock, log, store, tell: (entries, at) => this.#tell(entries, at) })
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
     this.faults = new Faults(clock, (fault) => this.#faultTurned(fault))
@@ -156,7 +156,7 @@ export class Machine {
       doors: this.doors,
       siteOf: (revision) => this.#sites.get(revision) ?? site,
       fire: (door) => this.#fireForPlanning(door),
-      tell: (told) => this.#tell(told),
+      tell: (entries, at) => this.#tell(entries, at),
     })
     this.bridge = new Bridge({
       site,
@@ -224,7 +224,9 @@ export class Machine {
     await this.store.close()
   }
 
-  #tell(told: readonly Told[]): void {
+  #tell(entries: readonly Entry[], at: number): void {
+    if (this.#listeners.size === 0 || entries.length === 0) return
+    const told = entries.map((entry) => ({ ...entry, at }))
     for (const listener of this.#listeners) {
       try {
         listener(told)
@@ -302,7 +304,7 @@ export class Machine {
       faults: [faultRow(fault)],
       trail: { incident: null, entries: [entry as unknown as Json] },
     })
-    this.#tell([{ ...entry, at }])
+    this.#tell([entry], at)
   }
 }
 

@@ -17,7 +17,7 @@ import type { Device, Site } from './site/site.ts'
 import type { ChangeSet, CommandRow, Committed, FactRow, HoldRow, Store } from './store/port.ts'
 import { type Faults, unknownSource } from './supervision/faults.ts'
 import { commandEntry, holdEntry, receiptEntry } from './trail/entries.ts'
-import type { Entry, Told } from './trail/entry.ts'
+import type { Entry } from './trail/entry.ts'
 
 /** Bodies of unfinished commands held in memory; the rest stay in the store and come back by their due time. */
 export const commandsMax = 20_000
@@ -36,7 +36,7 @@ export interface Parts {
   siteOf(revision: string): Site
   /** What is known of the fire inputs of a door, for planning. */
   fire(door: Device): Fire
-  tell(entries: readonly Told[]): void
+  tell(entries: readonly Entry[], at: number): void
 }
 
 /** The second half of the path, from `apply` on: plan → one commit → dispatch. */
@@ -110,7 +110,7 @@ export class Response {
       { at, waits: true, ...rows, trail: { incident, entries: entries as unknown as readonly Json[] } },
       () => {
         act()
-        tell(entries.map((entry) => ({ ...entry, at })))
+        tell(entries, at)
       },
     )
     if (!committed.recorded && committed.because === 'refused') {

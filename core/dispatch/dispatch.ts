@@ -165,7 +165,8 @@ export class Dispatch implements LaneOwner {
   start(lane: Lane, tracked: Tracked): void {
     if (tracked.recorded) {
       tracked.recorded = false
-      this.#send(lane, tracked)
+      // The lane has asked for refusals in this very turn.
+      if (!this.#stopping) this.#sendNow(lane, tracked)
       return
     }
     tracked.state = 'starting'
@@ -182,6 +183,10 @@ export class Dispatch implements LaneOwner {
       if (!this.#stopping) lane.pump()
       return
     }
+    this.#sendNow(lane, tracked)
+  }
+
+  #sendNow(lane: Lane, tracked: Tracked): void {
     tracked.state = 'in-flight'
     tracked.sends++
     void this.#attempt(tracked).then((outcome) => this.#ended(lane, tracked, outcome))

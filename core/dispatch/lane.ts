@@ -27,8 +27,10 @@ export class Lane {
   readonly #waiting: Tracked[][] = priorities.map(() => [])
   /** Targets whose state is being set: one in flight, in order. */
   readonly #busy = new Set<string>()
+  #size = 0
   #inFlight = 0
   #timer: Timer | null = null
+  #timerAt = 0
 
   constructor(owner: LaneOwner, atOnce: number) {
     this.#owner = owner
@@ -41,26 +43,27 @@ export class Lane {
 
   add(tracked: Tracked): void {
     this.#waiting[rank(tracked.command.priority)]!.push(tracked)
+    this.#size++
   }
 
   /** Puts one back that has failed: before those that came after it. */
   putBack(tracked: Tracked): void {
     this.#waiting[rank(tracked.command.priority)]!.unshift(tracked)
+    this.#size++
   }
 
   remove(tracked: Tracked): void {
     const queue = this.#waiting[rank(tracked.command.priority)]!
     const index = queue.indexOf(tracked)
-    if (index >= 0) queue.splice(index, 1)
+    if (index >= 0) this.#take(queue, index)
   }
 
   /** Starts what may start, most urgent first; looks again when something can have changed. */
   pump(): void {
-    this.#timer?.cancel()
-    this.#timer = null
+    // Nothing can start: whoever ends looks again, and at the latest the timer.
+    if (this.#size === 0 || (this.#inFlight >= this.#atOnce && this.#timer)) return
     const { clock } = this.#owner
     let nextAt = Number.POSITIVE_INFINITY
-    let left = false
     /** Targets with an earlier command that waits: what sets the state of a target goes in order. */
     const queued = new Set<string>()
     for (const queue of this.#waiting)
@@ -68,13 +71,12 @@ export class Lane {
         const tracked = queue[index] as Tracked
         if (this.#owner.drop(tracked)) {
           // Dropping may have taken others out of the queue too.
-          if (queue[index] === tracked) queue.splice(index, 1)
+          if (queue[index] === tracked) this.#take(queue, index)
           continue
         }
-        left = true
         const at = this.#startsAt(tracked, queued)
         if (at <= clock.mono()) {
-          queue.splice(index, 1)
+          this.#take(queue, index)
           this.#start(tracked)
           continue
         }
@@ -83,9 +85,25 @@ export class Lane {
         if (this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
         index++
       }
-    if (!left) return
-    const inMs = Math.min(Math.max(1, nextAt - clock.mono()), lookMs)
-    this.#timer = clock.after(inMs, () => this.pump())
+    this.#lookAt(nextAt)
+  }
+
+  #lookAt(nextAt: number): void {
+    if (this.#size === 0) return
+    const { clock } = this.#owner
+    const at = Math.min(Math.max(clock.mono() + 1, nextAt), clock.mono() + lookMs)
+    if (this.#timer && this.#timerAt <= at) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    this.#timer = clock.after(at - clock.mono(), () => {
+      this.#timer = null
+      this.pump()
+    })
+  }
+
+  #take(queue: Tracked[], index: number): void {
+    queue.splice(index, 1)
+    this.#size--
   }
 
   /** An attempt is over. */

@@ -4,7 +4,7 @@ import type { Log } from '../connector.ts'
 import type { Json } from '../fact.ts'
 import type { Store } from '../store/port.ts'
 import { receiptEntry } from '../trail/entries.ts'
-import type { Entry, Told } from '../trail/entry.ts'
+import type { Entry } from '../trail/entry.ts'
 import type { Tracked } from './tracked.ts'
 
 interface Settled {
@@ -18,10 +18,15 @@ export class Ledger {
   readonly #clock: Clock
   readonly #log: Log
   readonly #store: Store
-  readonly #tell: (told: readonly Told[]) => void
+  readonly #tell: (entries: readonly Entry[], at: number) => void
   readonly #unwritten: Settled[] = []
 
-  constructor(parts: { clock: Clock; log: Log; store: Store; tell: (told: readonly Told[]) => void }) {
+  constructor(parts: {
+    clock: Clock
+    log: Log
+    store: Store
+    tell: (entries: readonly Entry[], at: number) => void
+  }) {
     this.#clock = parts.clock
     this.#log = parts.log
     this.#store = parts.store
@@ -58,7 +63,7 @@ export class Ledger {
       retries: [{ command: id, attempt, dueAt, effect }],
       trail: { incident, entries: entries as unknown as Json[] },
     })
-    if (isNews) this.#tell(entries.map((entry) => ({ ...entry, at })))
+    if (isNews) this.#tell(entries, at)
   }
 
   /** Receipts of one turn are one change set, and so one row of the trail. */
@@ -70,14 +75,13 @@ export class Ledger {
   flush(): void {
     const batch = this.#unwritten.splice(0)
     if (batch.length === 0) return
-    this.#write(batch)
-    const at = this.#clock.now()
-    this.#tell(batch.map(({ command, receipt }) => ({ ...receiptEntry(command, receipt), at })))
+    const entries = batch.map(({ command, receipt }) => receiptEntry(command, receipt))
+    this.#write(batch, entries)
+    this.#tell(entries, this.#clock.now())
   }
 
   /** One receipt that the store refuses takes no other with it. */
-  #write(batch: readonly Settled[]): void {
-    const entries = batch.map(({ command, receipt }) => receiptEntry(command, receipt))
+  #write(batch: readonly Settled[], entries: readonly Entry[]): void {
     const set = {
       at: this.#clock.now(),
       waits: false,
@@ -90,7 +94,7 @@ export class Ledger {
     }
     void this.#store.commit(set).then((committed) => {
       if (committed.recorded || committed.because !== 'refused') return
-      if (batch.length > 1) for (const settled of batch) this.#write([settled])
+      if (batch.length > 1) for (const [n, one] of batch.entries()) this.#write([one], [entries[n] as Entry])
       else
         this.#log.error({ command: batch[0]?.command.id, why: committed.why }, 'the store refused a receipt')
     })

@@ -9,6 +9,8 @@ const atOnceDefault = 4
 export class Ways {
   readonly #site: Site
   readonly #paths: ReadonlyMap<string, ContactPath>
+  /** Lanes by address: an address is one object as long as the site lives. */
+  readonly #lanes = new WeakMap<object, { key: string; atOnce: number }>()
 
   constructor(site: Site) {
     this.#site = site
@@ -26,6 +28,15 @@ export class Ways {
   }
 
   lane(command: Command): { key: string; atOnce: number } {
+    const address = command.address as object
+    const known = this.#lanes.get(address)
+    if (known) return known
+    const lane = this.#laneOf(command)
+    if (address !== null && typeof address === 'object') this.#lanes.set(address, lane)
+    return lane
+  }
+
+  #laneOf(command: Command): { key: string; atOnce: number } {
     const entry = this.#site.connectors.get(command.connector)
     const lane = entry?.connector.lane?.(entry.config, command.address)
     return lane
