@@ -10,6 +10,9 @@ import type { Replies, Request, Transport } from './transport.ts'
 export const threadStore = (options: StoreOptions): Store =>
   new GatheringStore(options, new ThreadTransport(defaults(options)))
 
+/** The thread makes only short-lived rows; V8's own limit would let it hold 48 MB of them before it looks. */
+const youngMb = 6
+
 interface Waiting {
   readonly resolve: (value: any) => void
   readonly reject: (error: Error) => void
@@ -42,7 +45,9 @@ class ThreadTransport implements Transport {
 
   /** A thread that dies is replaced at the next request; what was asked of it is rejected. */
   #start(): Worker {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: this.#options })
+    const resourceLimits = { maxYoungGenerationSizeMb: youngMb }
+    const url = new URL('./worker.ts', import.meta.url)
+    const worker = new Worker(url, { workerData: this.#options, resourceLimits })
     worker.on('message', ({ id, value, error, code }: Reply) => {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
