@@ -157,7 +157,7 @@ const compare = async (
 ): Promise<{ floor: Figures; ours: Figures; loopMs: number; mb: number }> => {
   const run = async (relay: Relay): Promise<Figures> => {
     const loader = new Load(relay.port)
-    await loader.steady(50, 1)
+    await loader.steady(50, warmUpSeconds)
     await new Promise((resolve) => setTimeout(resolve, 300))
     await sink.ask('reset')
     const figures = await judge(await load(loader))
