@@ -208,7 +208,7 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect((await store.due(null, 10))[0]).toMatchObject({ attempt: 0, body: { target: 'camera' } })
   })
 
-  test('a set that nobody waits for rides with the next one, and within 50 ms without one', async () => {
+  test('a set that nobody waits for rides with the next one, and within 5 ms without one', async () => {
     const { store } = await start(':memory:')
     const order: string[] = []
     const riding = store.commit(receiptless('a'), () => order.push('riding'))

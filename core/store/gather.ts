@@ -11,7 +11,7 @@ import type { Applied } from './sqlite.ts'
 import type { Transport } from './transport.ts'
 
 /** How long a set that nobody waits for may stay in memory, ms. */
-const rideMs = 50
+const rideMs = 5
 /** A commit in flight for longer holds up no response, ms. */
 const stallMs = 250
 /** How often room for a lost ballast is looked for, ms. */

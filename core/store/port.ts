@@ -82,7 +82,7 @@ export interface ChangeSet {
   readonly at: number
   /**
    * true: somebody waits for the disk (facts, acknowledge, resolve, release, holds, starts of attempts).
-   * false: rides in the next commit, at the latest 50 ms from now.
+   * false: rides in the next commit, at the latest 5 ms from now.
    */
   readonly waits: boolean
   readonly fact?: FactRow

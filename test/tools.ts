@@ -1,0 +1,21 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+
+/** Programs of Debian that the fault tests use, and the package of each. */
+const tools = { strace: 'strace', prlimit: 'util-linux', mount: 'mount' } as const
+
+/** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */
+export default function setup(): void {
+  const missing = Object.entries(tools).filter(
+    ([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined,
+  )
+  if (missing.length === 0) return
+  const packages = [...new Set(missing.map(([, name]) => name))]
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`
+  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error)
+    throw new Error(`these tests need ${packages.join(', ')}; as root: ${command}`)
+  console.log(`installing what the tests need: ${command}`)
+  execFileSync('sh', ['-c', command], {
+    stdio: 'inherit',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+}
