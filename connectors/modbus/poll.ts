@@ -15,7 +15,9 @@ const aliveMs = 1_000
 interface Request {
   readonly run: Run
   values: Values | null
+  /** Those that need this request last of all in a cycle, and those that need it at all. */
   listeners: Listener[]
+  users: Listener[]
   restUntil: number
   failures: number
   refusal: ModbusException | null
@@ -25,6 +27,7 @@ const request = (run: Run): Request => ({
   run,
   values: null,
   listeners: [],
+  users: [],
   restUntil: Number.NEGATIVE_INFINITY,
   failures: 0,
   refusal: null,
@@ -83,19 +86,27 @@ export class Poll {
     return this.#requests.find(({ refusal }) => refusal)?.refusal ?? null
   }
 
-  /** Runs until the wire is lost or the context is aborted. */
+  /**
+   * Runs until the wire is lost or the context is aborted. The requests of a cycle are spread over it: level and counter
+   * of an input then see a press at different times, and whichever is read first tells it.
+   */
   async run(): Promise<void> {
     const { clock, signal } = this.#ctx
+    const isOver = () => !this.#wire.isOpen || signal.aborted
     let due = clock.mono()
     let began = due
-    while (this.#wire.isOpen && !signal.aborted) {
+    while (!isOver()) {
       due = Math.max(due + this.#everyMs, clock.mono())
-      await sleep(clock, due - clock.mono(), signal)
-      if (!this.#wire.isOpen || signal.aborted) break
-      const now = clock.mono()
-      this.#measure(now - began)
-      began = now
-      await this.cycle()
+      const requests = this.#requests
+      for (const [n, each] of requests.entries()) {
+        await sleep(clock, due + (n * this.#everyMs) / requests.length - clock.mono(), signal)
+        if (isOver()) return
+        if (n === 0) this.#measure(clock.mono() - began)
+        if (n === 0) began = clock.mono()
+        await this.#readOrRest(each)
+        for (const listener of each.users) listener.hear(this.#valuesOf)
+      }
+      if (this.#silent && !this.refusal) this.#ctx.heard()
     }
   }
 
@@ -108,11 +119,15 @@ export class Poll {
   /** Reads everything once. Rejects only when the wire is lost. */
   async cycle(): Promise<void> {
     for (const each of this.#requests) {
-      if (this.#ctx.clock.mono() < each.restUntil) each.values = null
-      else await this.#read(each)
+      await this.#readOrRest(each)
       for (const listener of each.listeners) listener.hear(this.#valuesOf)
     }
     if (this.#silent && !this.refusal) this.#ctx.heard()
+  }
+
+  async #readOrRest(each: Request): Promise<void> {
+    if (this.#ctx.clock.mono() < each.restUntil) each.values = null
+    else await this.#read(each)
   }
 
   /** Nothing is known any more. */
@@ -126,11 +141,14 @@ export class Poll {
     return null
   }
 
-  /** Each listener speaks after the last of the requests that it needs. */
+  /** In a whole cycle each listener speaks after the last of the requests that it needs. */
   #assign(requests: Request[]): Request[] {
-    for (const each of requests) each.listeners = []
-    for (const listener of this.#listeners)
-      requests.findLast(({ run }) => listener.runs.some((own) => covers(run, own)))?.listeners.push(listener)
+    for (const each of requests) Object.assign(each, { listeners: [], users: [] })
+    for (const listener of this.#listeners) {
+      const needed = requests.filter(({ run }) => listener.runs.some((own) => covers(run, own)))
+      needed.at(-1)?.listeners.push(listener)
+      for (const each of needed) each.users.push(listener)
+    }
     return requests
   }
 
