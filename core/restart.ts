@@ -45,6 +45,7 @@ export const restore = async (machine: Machine): Promise<void> => {
 /** Takes commands over from the store: what was in flight may have had an effect. */
 const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
   const { dispatch, store } = machine
+  await reopen(machine, rows)
   const commands = await commandsOf(
     rows,
     async (incident) => (await store.incident(incident))?.commands ?? [],
@@ -60,6 +61,18 @@ const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Prom
     else alive.push(tracked)
   }
   dispatch.add(alive)
+}
+
+/** A resolved incident with commands on their way: its conditions still decide what may go. */
+const reopen = async ({ book, store }: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
+  const missing = new Set(
+    rows.flatMap(({ incident }) => (incident && !book.page(incident) ? [incident] : [])),
+  )
+  for (const id of missing) {
+    const record = await store.incident(id)
+    const ids = record?.commands.map((command) => command.id)
+    if (record && !book.page(id)) book.open(record.body as unknown as Incident, ids)
+  }
 }
 
 const gaveUp = ({ clock }: Machine, { command, attempt }: Tracked): Receipt => ({

@@ -38,6 +38,19 @@ it('an acknowledgement before the restart still holds after it', async () => {
   expect(hospital.pages('p2')).toEqual([])
 })
 
+it('what was in flight when the incident was resolved is not sent again after the restart', async () => {
+  const { incident } = await hospital.press('triage-2-button')
+  hospital.world.behaves('p2', 'hangs')
+  await hospital.advance(31_000)
+  expect(hospital.pages('p2')).toHaveLength(1)
+  hospital.world.behaves('p2', 'well')
+  await hospital.resolve(incident as string)
+  await hospital.restart()
+  await hospital.advance(10_000)
+  expect(hospital.pages('p2').map(about)).toEqual(['escalation', 'stand-down'])
+  expect([...hospital.machine.book.pages()]).toEqual([])
+})
+
 it('a press is known again by its key', async () => {
   const first = await hospital.press('triage-2-button', { key: 'same' })
   await hospital.restart()
