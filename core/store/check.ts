@@ -7,11 +7,17 @@ const findings = 20
 
 /**
  * Reads a whole file for damage, in a thread of its own on a connection that can't write, since it takes seconds.
- * Resolves with what is wrong, in SQLite's words; empty when nothing is.
+ * Resolves with what is wrong, in SQLite's words; empty when nothing is, or when `signal` ends it.
  */
-export const checkFile = (path: string): Promise<readonly string[]> =>
+export const checkFile = (path: string, signal: AbortSignal): Promise<readonly string[]> =>
   new Promise((resolve) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: { check: path } })
+    const end = () => {
+      resolve([])
+      void worker.terminate()
+    }
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end, { once: true })
     worker.once('message', resolve)
     worker.once('error', (error) => resolve([messageOf(error)]))
     worker.once('exit', (code) => resolve([`the check ended with code ${code}`]))

@@ -257,6 +257,7 @@ export class GatheringStore extends Reads implements port.Store {
 
   async #close(): Promise<void> {
     this.#later?.cancel()
+    this.endCheck()
     if (this.#isOpen && this.#recording)
       await new Promise<void>((resolve) => {
         this.#idle = resolve

@@ -7,6 +7,7 @@ import type { Reading, Transport } from './transport.ts'
 export abstract class Reads {
   readonly #options: port.StoreOptions
   readonly #transport: Transport
+  readonly #ending = new AbortController()
 
   constructor(options: port.StoreOptions, transport: Transport) {
     this.#options = options
@@ -28,7 +29,12 @@ export abstract class Reads {
   async check(): Promise<readonly string[]> {
     const { dir } = this.#options
     const { file } = this.health()
-    return dir === ':memory:' || file === null ? [] : checkFile(join(dir, file))
+    return dir === ':memory:' || file === null ? [] : checkFile(join(dir, file), this.#ending.signal)
+  }
+
+  /** Ends a check that is still running: whoever closes waits for none. */
+  protected endCheck(): void {
+    this.#ending.abort()
   }
 
   async backup(path: string): Promise<void> {

@@ -94,7 +94,7 @@ async function building(seed: number): Promise<number> {
     await end(hospital, seed, open)
   } finally {
     await hospital.close()
-    rmSync(dir, { recursive: true })
+    rmSync(dir, { recursive: true, maxRetries: 20, retryDelay: 50 })
   }
   return doors
 }

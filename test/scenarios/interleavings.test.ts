@@ -104,7 +104,7 @@ async function ward(seed: number): Promise<number> {
     return all.size
   } finally {
     await hospital.close()
-    rmSync(dir, { recursive: true })
+    rmSync(dir, { recursive: true, maxRetries: 20, retryDelay: 50 })
   }
 }
 

@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await hospital.close()
-  rmSync(dir, { recursive: true })
+  rmSync(dir, { recursive: true, maxRetries: 20, retryDelay: 50 })
 })
 
 const about = (page: { args: { message: { about: string } } }) => page.args.message.about
