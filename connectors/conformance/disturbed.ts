@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { Bench, quietMs } from './bench.ts'
 import { Between, type Disturbance, disturbances } from './between.ts'
 import type { Case } from './kit.ts'
@@ -57,7 +58,7 @@ export const disturbedCases = (subject: Subject, { peer, trials = [], buttons = 
 /** Says with which seed it failed. */
 const onLine = (subject: Subject, disturbance: Disturbance, work: Work): Promise<void> =>
   Bench.with(subject, async (bench) => {
-    const random = new Random(Date.now() % 1_000_000_007)
+    const random = new Random(randomInt(1_000_000_007))
     const line = await Between.to((bench.stage.peer as Peer).port, random)
     try {
       await work(bench, line, disturbance)
