@@ -115,6 +115,11 @@ export interface Link<Can extends Capability<string, any, any> = Capability, Out
   /** Settles when the connection is gone, with the reason; core alone reopens it. */
   readonly lost?: Promise<unknown>
   readonly acts: Acts<Can, Out>
+  /**
+   * Sends a synthetic press through the link's own wire: it comes back by `record` as a press with `heartbeat: mark`, and
+   * proves the whole way in. Only where the wire allows it; rejects with what is wrong.
+   */
+  beat?(mark: string, signal: AbortSignal): Promise<void>
   /** Tries out one address without moving anything: reachable, credentials, token, capability. Rejects with what is wrong. */
   probe?(address: Out | null, signal: AbortSignal): Promise<Json>
   /** Idempotent and prompt. */
@@ -148,6 +153,10 @@ export interface Connector<
   offers?(config: Config, address: Out): readonly string[]
   /** How old the data of a link may get before that is a fault, ms; null: it is silent by nature. */
   staleAfterMs?(config: Config): number | null
+  /** How long one input may say nothing before its device is lost, ms; null: it is silent by nature. A device's `reports` goes before it. */
+  silentAfterMs?(config: Config, input: In): number | null
+  /** The places that the config names, with the way to each below `connectors.NAME`; core checks that they exist. */
+  places?(config: Config): readonly { readonly path: readonly (string | number)[]; readonly place: string }[]
   /** How long one attempt may take, ms; default 5,000. */
   attemptMs?(config: Config, capability: string): number
   /** Pure checks of one opening; paths are relative to `connectors.NAME` (`['config', …]`) or `devices.NAME` (`['inputs', device, …]`, `['outputs', device, …]`). */

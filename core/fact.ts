@@ -35,6 +35,18 @@ export interface Sighting {
   readonly orElse?: readonly string[]
 }
 
+/** Where a device says that it is on the globe (WGS 84); intake maps it to a place by the places' outlines. */
+export interface Position {
+  /** Degrees, north positive. */
+  readonly latitude: number
+  /** Degrees, east positive. */
+  readonly longitude: number
+  /** Radius within which it is as good as certain, metres. */
+  readonly accuracyM?: number
+  /** When it was fixed, ms since the epoch. */
+  readonly at: number
+}
+
 /** What all facts share. */
 interface Said {
   /** The configured device that said it; null when no configured device matches. */
@@ -59,7 +71,12 @@ export interface Press extends Said {
   /** How it was pressed or which button: "double", "long", "left". The device's `patterns` maps it to a kind. */
   readonly pattern?: string
   readonly sighting?: Sighting
+  readonly position?: Position
+  /** Where the person is where the site has no place for it, such as a patient's home. */
+  readonly address?: string
   readonly person?: string
+  /** Set on the press that `Link.beat` made: the mark it was called with. */
+  readonly heartbeat?: string
   /** Made by a simulator upstream: recorded, never dispatched. */
   readonly simulated?: true
   readonly drill?: true
@@ -69,7 +86,17 @@ export interface Press extends Said {
 export interface Trouble extends Said {
   readonly is: 'trouble'
   readonly phase: 'active' | 'restored'
-  readonly trouble: 'tamper' | 'low-battery' | 'comm-loss' | 'fault'
+  readonly trouble:
+    | 'tamper'
+    | 'low-battery'
+    | 'power-loss'
+    | 'comm-loss'
+    | 'bypassed'
+    | 'forced'
+    | 'held-open'
+    | 'fault'
+  /** What the device says of it, in words, where that tells more than `trouble`. */
+  readonly words?: string
 }
 
 /** A reply of a person or a target to a command. */
@@ -92,5 +119,8 @@ export interface State {
   /** The device's clock minus ours, ms. */
   readonly clockOffsetMs?: number
   readonly sighting?: Sighting
+  readonly position?: Position
+  /** What else is worth knowing beside a press, in words with its time: "opened by user 12". */
+  readonly context?: { readonly words: string; readonly at: number }
   readonly cursor?: Json
 }

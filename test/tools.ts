@@ -1,7 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 
-/** Programs of Debian that the fault tests use, and the package of each. */
-const tools = { strace: 'strace', prlimit: 'util-linux', mount: 'mount' } as const
+/** Programs of Debian that the tests use, servers and independent peers among them, and the package of each. */
+const tools = {
+  strace: 'strace',
+  prlimit: 'util-linux',
+  mount: 'mount',
+  mosquitto: 'mosquitto',
+  socat: 'socat',
+  mbpoll: 'mbpoll',
+  xmllint: 'libxml2-utils',
+} as const
 
 /** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */
 export default function setup(): void {
