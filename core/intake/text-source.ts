@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Context, Opening } from '../connector.ts'
+import type { Press, Trouble } from '../fact.ts'
+import {
+  type About,
+  alike,
+  compileText,
+  plain,
+  type Reading,
+  type Regex,
+  type TextInput,
+  type TextReading,
+} from './text.ts'
+
+/** Texts remembered as heard; beyond it the oldest is forgotten, which can only make a repeat a press of its own. */
+const textsMax = 5_000
+/** Heartbeat marks that may still come in. */
+const marksMax = 16
+/** Words for an officer are cut here, characters. */
+const wordsMax = 200
+
+/** Gives the same text the same key for a time, counted from when it was first heard, and another one later. */
+export class Repeats {
+  readonly #ms: number
+  readonly #clock: Clock
+  readonly #heard = new Map<string, { readonly key: string; readonly at: number }>()
+
+  constructor(ms: number, clock: Clock) {
+    this.#ms = ms
+    this.#clock = clock
+  }
+
+  keyOf(...parts: readonly string[]): string {
+    const now = this.#clock.now()
+    const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
+    const known = this.#heard.get(hash)
+    if (known && now - known.at < this.#ms) return known.key
+    // By the window rather than by the moment: heard once more just after a restart, it mostly gets the same key.
+    const key = `${hash}.${Math.floor(now / this.#ms)}`
+    this.#heard.delete(hash)
+    this.#heard.set(hash, { key, at: now })
+    if (this.#heard.size > textsMax) this.#heard.delete(this.#heard.keys().next().value as string)
+    return key
+  }
+}
+
+/** The press that a reading is. `device` is null when the text names none that is configured. */
+export const pressOf = (
+  reading: Reading,
+  { device, key, about, now }: { device: string | null; key: string; about: About; now: number },
+): Press => {
+  const { kind = unnamed(reading, device), seen, groups, occurredAt } = reading
+  return {
+    is: 'press',
+    phase: reading.phase,
+    ...saidOf(reading, device, key, about),
+    ...(kind && { kind }),
+    ...(seen && { sighting: { ...seen, at: now } }),
+    ...(groups['person'] && { person: groups['person'] }),
+    ...(occurredAt !== undefined && { occurredAt }),
+    ...(reading.drill && { drill: true }),
+  }
+}
+
+/** A text that nobody foresaw, about nothing that is known, calls for help all the same. */
+const unnamed = ({ matched }: Reading, device: string | null) =>
+  matched === null && device === null ? 'unknown' : undefined
+
+const saidOf = ({ text, matched, groups }: Reading, device: string | null, key: string, about: About) => ({
+  device,
+  from:
+    device ??
+    (text.slice(0, wordsMax).toWellFormed() ||
+      `page without text${about.to ? ` to ${plain(about.to)}` : ''}`),
+  key,
+  raw: { text, sender: about.sender, to: about.to, pattern: matched, groups },
+})
+
+/** What a text-only wire says, as facts: the same text is the same press, whatever connector brought it. */
+export class TextSource {
+  readonly #ctx: Pick<Context, 'clock' | 'note' | 'record'>
+  readonly #read: (text: string, about?: About) => Reading
+  readonly #repeats: Repeats
+  readonly #devices: ReadonlyMap<string, string>
+  readonly #marks = new Map<string, string>()
+
+  constructor(
+    { config, inputs }: Pick<Opening<TextReading, TextInput, never>, 'config' | 'inputs'>,
+    regex: Regex,
+    ctx: Pick<Context, 'clock' | 'note' | 'record'>,
+  ) {
+    this.#ctx = ctx
+    this.#read = compileText(config, regex)
+    this.#repeats = new Repeats(config.repeat, ctx.clock)
+    this.#devices = new Map([...inputs].map(([device, { id }]) => [alike(id), device]))
+  }
+
+  /** The text to send through the own wire for `Link.beat`. Only what was announced here counts as a heartbeat. */
+  beat(mark: string): string {
+    const text = plain(`HEARTBEAT ${mark}`)
+    this.#marks.set(text, mark)
+    if (this.#marks.size > marksMax) this.#marks.delete(this.#marks.keys().next().value as string)
+    return text
+  }
+
+  /** Resolves when the text is on disk, or is one to ignore: acknowledge it then. Rejects as `Context.record` does. */
+  async take(said: string, about: About = {}): Promise<void> {
+    const mark = this.#marks.get(plain(said))
+    if (mark !== undefined) await this.#ctx.record(heartbeat(mark))
+    else await this.#takeReading(this.#read(said, about), about)
+  }
+
+  async #takeReading(reading: Reading, about: About): Promise<void> {
+    const now = this.#ctx.clock.now()
+    const { device, byAddress } = this.#deviceOf(reading, about)
+    if (device !== null)
+      this.#ctx.note(device, {
+        quality: 'good',
+        ...(reading.batteryPercent !== undefined && { batteryPercent: reading.batteryPercent }),
+        ...(reading.seen && { sighting: { ...reading.seen, at: now } }),
+      })
+    if (reading.ignored) return
+    // The same text to several pagers is one press, unless the pager is what tells them apart.
+    const apart = byAddress || reading.text === '' ? alike(about.to ?? '') : ''
+    const key = this.#repeats.keyOf(about.sender ?? '', reading.phase, reading.text, apart)
+    const { trouble } = reading
+    await this.#ctx.record(
+      trouble
+        ? troubleOf(reading, trouble, device, key, about)
+        : pressOf(reading, { device, key, about, now }),
+    )
+  }
+
+  /** The group that names a device, else the address that the text was sent to. */
+  #deviceOf({ groups }: Reading, { to }: About): { device: string | null; byAddress: boolean } {
+    for (const name of ['device', 'id', 'place'] as const) {
+      const device = groups[name] && this.#devices.get(alike(groups[name]))
+      if (device) return { device, byAddress: false }
+    }
+    const device = this.#devices.get(alike(to ?? '')) ?? null
+    return { device, byAddress: device !== null }
+  }
+}
+
+const troubleOf = (
+  reading: Reading,
+  trouble: Trouble['trouble'],
+  device: string | null,
+  key: string,
+  about: About,
+): Trouble => ({
+  is: 'trouble',
+  phase: reading.phase,
+  trouble,
+  words: reading.text.slice(0, wordsMax).toWellFormed(),
+  ...saidOf(reading, device, key, about),
+})
+
+const heartbeat = (mark: string): Press => ({
+  is: 'press',
+  phase: 'active',
+  device: null,
+  from: 'heartbeat',
+  key: `heartbeat.${mark}`,
+  raw: null,
+  heartbeat: mark,
+})
