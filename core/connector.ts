@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Capability } from './capability.ts'
 import type { Clock } from './clock.ts'
 import type { Order, Outcome } from './command.ts'
-import type { Fact, Json, State } from './fact.ts'
+import type { Fact, Json, Level, State } from './fact.ts'
 
 /** Something to say about a config; `path` leads to the node that it is about. */
 export interface Finding {
@@ -126,6 +126,15 @@ export interface Link<Can extends Capability<string, any, any> = Capability, Out
   close(): Promise<void>
 }
 
+/** A place that a connector's config names. */
+export interface NamedPlace {
+  /** The way to it below `connectors.NAME`. */
+  readonly path: readonly (string | number)[]
+  readonly place: string
+  /** How exactly what the connector hears tells of it. */
+  readonly precision: Level
+}
+
 /** The declaration of the code for one protocol: imports only zod and core; `open` loads the rest. */
 export interface Connector<
   Config = any,
@@ -155,8 +164,8 @@ export interface Connector<
   staleAfterMs?(config: Config): number | null
   /** How long one input may say nothing before its device is lost, ms; null: it is silent by nature. A device's `reports` goes before it. */
   silentAfterMs?(config: Config, input: In): number | null
-  /** The places that the config names, with the way to each below `connectors.NAME`; core checks that they exist. */
-  places?(config: Config): readonly { readonly path: readonly (string | number)[]; readonly place: string }[]
+  /** The places that the config names; core checks that they exist, and counts them as covered. */
+  places?(config: Config): readonly NamedPlace[]
   /** How long one attempt may take, ms; default 5,000. */
   attemptMs?(config: Config, capability: string): number
   /** Pure checks of one opening; paths are relative to `connectors.NAME` (`['config', …]`) or `devices.NAME` (`['inputs', device, …]`, `['outputs', device, …]`). */

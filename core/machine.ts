@@ -18,6 +18,7 @@ import { Budget } from './intake/budget.ts'
 import { Memory } from './intake/memory.ts'
 import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
+import { Register } from './register.ts'
 import { Response } from './response.ts'
 import { restore, snapshot } from './restart.ts'
 import { InlineRunner } from './runner/inline.ts'
@@ -63,6 +64,7 @@ export class Machine {
   readonly ways: Ways
   readonly memory: Memory
   readonly faults: Faults
+  readonly register: Register
   readonly runner: InlineRunner
   readonly watch: Watch
   readonly #around: Around
@@ -103,6 +105,7 @@ export class Machine {
     this.#ledger = new Ledger({ clock, log, store, tell: (entries, at) => this.#tell(entries, at) })
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
+    this.register = new Register(store, () => clock.now(), opened.register)
     this.faults = new Faults(clock, (fault) => this.#faultTurned(fault))
     this.#due = new Due(clock, (id) => this.bridge.look(id))
     this.runner = new InlineRunner({

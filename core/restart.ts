@@ -114,7 +114,16 @@ export const refill = async (machine: Machine): Promise<void> => {
 }
 
 /** What is open in memory, for a fresh file when the old one fails. */
-export const snapshot = ({ clock, book, dispatch, doors, faults, memory, sites }: Machine): ChangeSet[] => {
+export const snapshot = ({
+  clock,
+  book,
+  dispatch,
+  doors,
+  faults,
+  memory,
+  register,
+  sites,
+}: Machine): ChangeSet[] => {
   const at = clock.now()
   const trail = { incident: null, entries: [] }
   const commands = [...dispatch.unfinished()]
@@ -142,6 +151,7 @@ export const snapshot = ({ clock, book, dispatch, doors, faults, memory, sites }
         effect,
       })),
       holds: doors.recorded().map(holdRow),
+      register: register.rows(),
       faults: faults.open().map(faultRow),
       trail,
     },

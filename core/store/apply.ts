@@ -62,7 +62,7 @@ export class Writer {
         WHERE id = ?1 AND attempt = ?2 AND receipt IS NULL`,
       settle: `UPDATE command SET receipt = ?3, in_flight = 0 WHERE id = ?1 AND attempt = ?2 AND receipt IS NULL`,
       hold: upsert('hold', 'id', 'door, incident, mode, until, by, ended, body'),
-      device: upsert('device', 'name', 'body'),
+      register: upsert('register', 'kind, name', 'body'),
       fault: upsert('fault', 'id', 'opened_at, closed_at, body'),
       revision: insert('revision', 'id, config, at', 'ON CONFLICT (id) DO NOTHING'),
     }

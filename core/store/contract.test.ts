@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Json } from '../fact.ts'
 import { command, directory, incident, options, press, quiet, receipt } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 import type { ChangeSet, Store, StoreOptions } from './port.ts'
@@ -57,7 +58,7 @@ describe.each(kinds)('a store %s', (_, make) => {
             body: {},
           },
         ],
-        devices: [{ name: 'button', body: { batteryPercent: 80 } }],
+        register: [{ kind: 'test', name: 'button', body: { at: 80 } }],
         faults: [
           { id: 'f1', openedAt: 1, closedAt: null, body: { of: 'panel' } },
           { id: 'f2', openedAt: 1, closedAt: 2, body: {} },
@@ -81,7 +82,7 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(opened.liveHolds.map(({ id }) => id)).toEqual(['h1'])
     expect(opened.keys.map(({ key }) => key)).toEqual(['key-i1'])
     expect(opened.cursors).toEqual([{ device: 'button', value: 7 }])
-    expect(opened.devices).toEqual([{ name: 'button', body: { batteryPercent: 80 } }])
+    expect(opened.register).toEqual([{ kind: 'test', name: 'button', body: { at: 80 } }])
     expect(opened.openFaults.map(({ id }) => id)).toEqual(['f1'])
     expect(opened.revisions).toEqual([{ id: 'r1', config: { site: 'x' } }])
     expect(opened.unread).toEqual([])
@@ -147,7 +148,7 @@ describe.each(kinds)('a store %s', (_, make) => {
       press('i2', { settles: [{ command: 'i1/0/pager', attempt: 2, receipt: {} }] }),
       press('i3', { starts: [{ command: 'i1/0/pager', attempt: 1, at: 1 }] }),
       press('i4', { retries: [{ command: 'nobody', attempt: 1, dueAt: 1, effect: 'none' }] }),
-      press('i5', { devices: [{ name: null as unknown as string, body: 1 }] }),
+      press('i5', { register: [{ kind: 'k', name: null as unknown as string, body: 1 }] }),
       press('i6', { cursors: [{ device: { not: 'text' } as unknown as string, value: 1 }] }),
     ]
     const all = [press('i1'), ...bad, press('i7')]
@@ -245,13 +246,25 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(good).toEqual({ status: 'fulfilled', value: { recorded: true } })
   })
 
+  test('keeps the newest of a register entry; what was erased is gone after a restart', async () => {
+    const dir = place()
+    const first = await start(dir)
+    const row = (kind: string, name: string, body: Json) => ({ kind, name, body })
+    await first.store.commit(
+      quiet({ register: [row('test', 'a', 1), row('test', 'b', 1), row('service', 'a', 1)] }),
+    )
+    await first.store.commit(quiet({ register: [row('test', 'a', 2), row('test', 'b', null)] }))
+    await first.store.close()
+    const { opened } = await start(dir)
+    expect(opened.register).toEqual([row('service', 'a', 1), row('test', 'a', 2)])
+  })
+
   test('reads in pages', async () => {
     const { store } = await start(':memory:')
     const many = Array.from({ length: 1_100 }, (_, n) => n + 1)
     await store.commit(
       quiet({
         incidents: many.map((n) => incident(`i${n}`, { open: n % 2 === 0 })),
-        devices: many.map((n) => ({ name: `d${String(n).padStart(5, '0')}`, body: n })),
         commands: many.map((n) => ({ ...command('i1', `t${n}`, 0), dueAt: n >> 1 })),
       }),
     )
@@ -259,9 +272,6 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(first.rows.map(({ number }) => number).slice(0, 3)).toEqual([1_100, 1_098, 1_096])
     expect(first.next).toBe(902)
     expect((await store.incidents({ open: true }, first.next)).rows[0]?.number).toBe(900)
-    const devices = await store.devices(null)
-    expect(devices.rows).toHaveLength(1_000)
-    expect(await store.devices(devices.next)).toMatchObject({ rows: { length: 100 }, next: null })
     const due = await store.due(null, 5_000)
     expect(due).toHaveLength(1_000)
     const { dueAt, id } = due.at(-1)!

@@ -196,10 +196,10 @@ test('memory for a missing disk is bounded, and what found no room is counted on
 /** What a foreign program or a defect may do to a file: a table is gone. */
 const spoil = (dir: string) => {
   const db = new DatabaseSync(storeFiles(dir).at(-1)!)
-  db.exec('DROP TABLE device')
+  db.exec('DROP TABLE register')
   db.close()
 }
-const touching = (name: string) => press(name, { devices: [{ name: 'd', body: 1 }] })
+const touching = (name: string) => press(name, { register: [{ kind: 'k', name: 'd', body: 1 }] })
 
 describe('a damaged file', () => {
   const damage = (path: string, how: (file: Buffer) => void) =>

@@ -16,13 +16,13 @@ export const op = {
   retry: 6,
   settle: 7,
   hold: 8,
-  device: 9,
+  register: 9,
   fault: 10,
   revision: 11,
 } as const
 
 /** How many values follow each op. */
-export const widths: readonly number[] = [3, 6, 2, 8, 7, 2, 4, 3, 8, 2, 4, 2]
+export const widths: readonly number[] = [3, 6, 2, 8, 7, 2, 4, 3, 8, 3, 4, 2]
 
 const text = (value: Json): string => JSON.stringify(value)
 // The columns are integers, and a fraction of a millisecond must not refuse a press.
@@ -81,8 +81,8 @@ const encodeRemembered = (set: ChangeSet, into: Value[]): number => {
     into.push(op.hold, id, door, incident, mode, ms(until), by, msOrNull(ended), text(body))
     rows++
   }
-  for (const { name, body } of set.devices ?? []) {
-    into.push(op.device, name, text(body))
+  for (const { kind, name, body } of set.register ?? []) {
+    into.push(op.register, kind, name, text(body))
     rows++
   }
   for (const cursor of set.cursors ?? []) rows += encodeCursor(cursor, into)

@@ -5,10 +5,10 @@ import type { Opened } from './port.ts'
 import {
   answeredKey,
   cursorRow,
-  deviceRow,
   faultRow,
   holdRow,
   incidentRow,
+  registerRow,
   revisionRow,
   unfinishedCommand,
 } from './stored.ts'
@@ -101,7 +101,7 @@ export const load = (db: DatabaseSync): Loaded => {
       keysInMemory,
     ).reverse(),
     cursors: rows('cursors', cursorRow, 'SELECT * FROM cursor'),
-    devices: rows('devices', deviceRow, 'SELECT * FROM device'),
+    register: rows('register', registerRow, "SELECT * FROM register WHERE body <> 'null'"),
     openFaults: rows('open faults', faultRow, 'SELECT * FROM fault WHERE closed_at IS NULL'),
     revisions: rows(
       'revisions',

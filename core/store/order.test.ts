@@ -74,7 +74,7 @@ class Run {
   #set(n: number, waits: boolean): ChangeSet {
     const fact = { source: 'panel', key: `${n}`, id: `f${n}`, incident: null, answer: n, body: n }
     const trail = { incident: null, entries: [{ n }] }
-    return { at: this.#clock.now(), waits, fact, devices: [{ name: 'd', body: n }], trail }
+    return { at: this.#clock.now(), waits, fact, register: [{ kind: 'k', name: 'd', body: n }], trail }
   }
 
   #commit(waits: boolean): void {
@@ -97,7 +97,7 @@ class Run {
   /** From here on every transaction fails: a table is gone. */
   #spoil(): void {
     const db = new DatabaseSync(storeFiles(this.#dir).at(-1)!)
-    db.exec('DROP TABLE IF EXISTS device')
+    db.exec('DROP TABLE IF EXISTS register')
     db.close()
   }
 

@@ -13,6 +13,7 @@ import type { Json } from '../fact.ts'
  * - `Committed` tells a set that was refused (a defect, or another owner) from one that found no disk.
  * - An incident has `kept`: held as evidence, so never pruned.
  * - `UnfinishedCommand` has `inFlight` and `crashed`, which the rule of three crashes needs.
+ * - `register` instead of `devices`: all of it is read by `open`, since all of it is needed at once.
  * - `health` is synchronous, and `StoreOptions.changed` pushes it. `check` is SQLite's quick_check.
  * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused.
  */
@@ -39,8 +40,6 @@ export interface Store {
   incident(id: string): Promise<IncidentRecord | null>
   /** Newest first, 100 a page; `cursor` is `next` of the page before. */
   incidents(filter: IncidentFilter, cursor: number | null): Promise<Page<IncidentRow, number>>
-  /** By name, 1,000 a page. */
-  devices(cursor: string | null): Promise<Page<DeviceRow, string>>
   /** Trail rows from this sequence number on, at most 1,000. */
   trail(from: number, limit: number): Promise<readonly TrailRow[]>
   /** Those of one incident. */
@@ -104,8 +103,8 @@ export interface ChangeSet {
   readonly settles?: readonly { readonly command: string; readonly attempt: number; readonly receipt: Json }[]
   /** Upserts. */
   readonly holds?: readonly HoldRow[]
-  /** Upserts: remembered state, later the test register. */
-  readonly devices?: readonly DeviceRow[]
+  /** Upserts; see `core/register.ts`. */
+  readonly register?: readonly RegisterRow[]
   /** Upserts. */
   readonly faults?: readonly FaultRow[]
   readonly revision?: RevisionRow
@@ -181,8 +180,12 @@ export interface HoldRow {
   readonly body: Json
 }
 
-export interface DeviceRow {
+/** What is kept of devices, people and places beside incidents: tests, assignments, inspections. */
+export interface RegisterRow {
+  readonly kind: string
+  /** Unique within its kind. */
   readonly name: string
+  /** null: erased. */
   readonly body: Json
 }
 
@@ -239,7 +242,7 @@ export interface Opened {
   /** Of the last 24 hours, at most the 50,000 newest, oldest first. The store client knows them too: `answered`. */
   readonly keys: readonly AnsweredKey[]
   readonly cursors: readonly CursorRow[]
-  readonly devices: readonly DeviceRow[]
+  readonly register: readonly RegisterRow[]
   readonly openFaults: readonly FaultRow[]
   /** The revisions that open incidents are pinned to. */
   readonly revisions: readonly RevisionRow[]

@@ -1,6 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
 import type {
-  DeviceRow,
   DueCursor,
   HoldRow,
   IncidentFilter,
@@ -10,7 +9,7 @@ import type {
   TrailRow,
   UnfinishedCommand,
 } from './port.ts'
-import { commandRow, deviceRow, holdRow, incidentRow, trailRow, unfinishedCommand } from './stored.ts'
+import { commandRow, holdRow, incidentRow, trailRow, unfinishedCommand } from './stored.ts'
 
 /** Rows a page: an open read keeps the write-ahead log growing, so nobody reads longer than that. */
 const pageRows = 1_000
@@ -60,14 +59,6 @@ export class Reader {
       .all(cursor ?? Number.MAX_SAFE_INTEGER, atMost(limit))
       .map(incidentRow)
     return { rows, next: rows.length === atMost(limit) ? rows.at(-1)!.number : null }
-  }
-
-  devices(cursor: string | null): Page<DeviceRow, string> {
-    const rows = this.#db
-      .prepare('SELECT * FROM device WHERE name > ? ORDER BY name LIMIT ?')
-      .all(cursor ?? '', pageRows)
-      .map(deviceRow)
-    return { rows, next: rows.length === pageRows ? rows.at(-1)!.name : null }
   }
 
   trail(from: number, limit: number): TrailRow[] {

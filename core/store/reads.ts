@@ -60,10 +60,6 @@ export abstract class Reads {
     return this.#read('incidents', filter, cursor)
   }
 
-  devices(cursor: string | null): Promise<port.Page<port.DeviceRow, string>> {
-    return this.#read('devices', cursor)
-  }
-
   trail(from: number, limit: number): Promise<readonly port.TrailRow[]> {
     return this.#read('trail', from, limit)
   }

@@ -48,7 +48,7 @@ export const nothing = (why: string): Loaded => ({
   liveHolds: [],
   keys: [],
   cursors: [],
-  devices: [],
+  register: [],
   openFaults: [],
   revisions: [],
   unread: [why],
@@ -60,7 +60,7 @@ export const stateOf = (loaded: Loaded, at: number): Value[] => {
   const set = (part: Partial<ChangeSet>) =>
     encode({ at, waits: false, trail: { incident: null, entries: [] }, ...part }, flat)
   for (const revision of loaded.revisions) set({ revision })
-  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, devices: loaded.devices })
+  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, register: loaded.register })
   set({ cursors: loaded.cursors, faults: loaded.openFaults, commands: loaded.unfinishedCommands })
   set({ retries: loaded.unfinishedCommands.filter(({ inFlight }) => !inFlight).map(ended) })
   for (const key of loaded.keys) encodeKey(key, flat)

@@ -39,6 +39,12 @@ export const migrations: readonly string[] = [
   CREATE INDEX fault_closed ON fault (closed_at) WHERE closed_at IS NOT NULL;
   CREATE TABLE revision (id TEXT PRIMARY KEY, at INTEGER NOT NULL, config TEXT NOT NULL) STRICT;
   `,
+  `
+  -- What is kept of devices, people and places beside incidents. The table before it never held a row.
+  CREATE TABLE register (kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, name))
+    STRICT, WITHOUT ROWID;
+  DROP TABLE device;
+  `,
 ]
 
 /** How long a commit waits for a foreign program that holds the file, ms; then it counts as failed. */

@@ -5,10 +5,10 @@ import type {
   AnsweredKey,
   CommandRow,
   CursorRow,
-  DeviceRow,
   FaultRow,
   HoldRow,
   IncidentRow,
+  RegisterRow,
   RevisionRow,
   TrailRow,
   UnfinishedCommand,
@@ -78,7 +78,11 @@ export const cursorRow = (raw: Raw): CursorRow => ({
   value: json(raw['value']),
 })
 
-export const deviceRow = (raw: Raw): DeviceRow => ({ name: string(raw['name']), body: json(raw['body']) })
+export const registerRow = (raw: Raw): RegisterRow => ({
+  kind: string(raw['kind']),
+  name: string(raw['name']),
+  body: json(raw['body']),
+})
 
 export const faultRow = (raw: Raw): FaultRow => ({
   id: string(raw['id']),

@@ -75,7 +75,7 @@ test('retention erases payloads and persons, keeps the chain, what is open, held
   close[9] = incident('i10', { open: false, kept: true })
   await store.commit(quiet({ at: 500, incidents: close }))
   const holds = [{ ...hold, id: 'h', incident: 'i20', ended: null }]
-  await store.commit(quiet({ at: 500, holds, devices: [{ name: 'button', body: 1 }] }))
+  await store.commit(quiet({ at: 500, holds, register: [{ kind: 'test', name: 'button', body: 1 }] }))
   await store.commit(
     quiet({ at: 501, trail: { incident: null, entries: [{ incident: 'i1' }, { incident: 'i399' }] } }),
   )

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises'
+import { BlockList, isIPv6, type Server, type Socket } from 'node:net'
+import type { Clock, Timer } from './clock.ts'
+import { BridgeError, messageOf } from './error.ts'
+import { hostAndPort, type ListenTls } from './listen.ts'
+
+/** What a connector that listens needs of sockets; never loaded by a declaration. */
+
+/** Starts to listen. Rejects with NOT_LISTENING. */
+export const bind = (server: Server, listen: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const refused = (error: Error) =>
+      reject(new BridgeError('NOT_LISTENING', `${listen}: ${messageOf(error)}`, { cause: error }))
+    server.once('error', refused)
+    const { host, port } = hostAndPort(listen)
+    server.listen(port, host, () => {
+      server.off('error', refused)
+      resolve()
+    })
+  })
+
+/** Reads certificate and key. Rejects with NOT_LISTENING. */
+export const readTls = async (tls: ListenTls): Promise<{ cert: Buffer; key: Buffer }> => {
+  const [cert, key] = await Promise.all(
+    [tls.cert, tls.key].map((path) =>
+      readFile(path).catch((error: unknown) => {
+        throw new BridgeError('NOT_LISTENING', `\`tls\`: ${messageOf(error)}`)
+      }),
+    ),
+  )
+  return { cert: cert as Buffer, key: key as Buffer }
+}
+
+/** Where this machine itself reaches a listener of its own, even one that listens on every address. */
+export const ownAddress = (server: Server): { host: string; port: number } => {
+  const address = server.address()
+  if (address === null || typeof address === 'string')
+    throw new BridgeError('NOT_LISTENING', 'it no longer listens')
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address
+  return { host, port: address.port }
+}
+
+/** Whether an address is in one of the networks. */
+export const withinNetworks = (networks: readonly string[]): ((address: string | undefined) => boolean) => {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return (address = '') => {
+    // A listener for both families writes IPv4 callers as ::ffff:10.0.4.7.
+    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
+    return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
+  }
+}
+
+/** Bounds who is connected: how many, and for how long, however slowly they talk. */
+export class Callers {
+  readonly #sockets = new Map<Socket, Timer>()
+  readonly #clock: Clock
+  readonly #max: number
+  readonly #longestMs: number
+
+  constructor(server: Server, clock: Clock, { max, longestMs }: { max: number; longestMs: number }) {
+    this.#clock = clock
+    this.#max = max
+    this.#longestMs = longestMs
+    server.prependListener('connection', (socket: Socket) => this.#join(socket))
+  }
+
+  get count(): number {
+    return this.#sockets.size
+  }
+
+  drop(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy()
+  }
+
+  /** When there are too many, who came first gives way: nobody who holds connections keeps a caller in need out. */
+  #join(socket: Socket): void {
+    this.#sockets.set(
+      socket,
+      this.#clock.after(this.#longestMs, () => socket.destroy()),
+    )
+    socket.once('close', () => {
+      this.#sockets.get(socket)?.cancel()
+      this.#sockets.delete(socket)
+    })
+    // Whoever destroys a socket must not be told by an error that nobody hears.
+    socket.on('error', () => {})
+    if (this.#sockets.size > this.#max) (this.#sockets.keys().next().value as Socket).destroy()
+  }
+}
