@@ -31,19 +31,31 @@ export class Repeats {
     this.#clock = clock
   }
 
-  keyOf(...parts: readonly string[]): string {
+  /** `id` is what the sender calls the message, where it does. */
+  keyOf(parts: readonly string[], id?: string): string {
     const now = this.#clock.now()
-    const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
-    const known = this.#heard.get(hash)
-    if (known && now - known.at < this.#ms) return known.key
-    // By the window rather than by the moment: heard once more just after a restart, it mostly gets the same key.
-    const key = `${hash}.${Math.floor(now / this.#ms)}`
-    this.#heard.delete(hash)
-    this.#heard.set(hash, { key, at: now })
-    if (this.#heard.size > textsMax) this.#heard.delete(this.#heard.keys().next().value as string)
+    const text = hashOf(parts)
+    const named = id === undefined ? undefined : hashOf([...parts, id])
+    const before = named && this.#heard.get(named)
+    if (before) return before.key
+    const known = this.#heard.get(text)
+    const repeated = known && now - known.at < this.#ms ? known.key : undefined
+    // By the sender's name for it, or by the window rather than by the moment: heard once more after a restart, it gets the same key, or mostly does.
+    const key = repeated ?? named ?? `${text}.${Math.floor(now / this.#ms)}`
+    if (named) this.#remember(named, key, now)
+    if (!repeated) this.#remember(text, key, now)
     return key
   }
+
+  #remember(hash: string, key: string, at: number): void {
+    this.#heard.delete(hash)
+    this.#heard.set(hash, { key, at })
+    if (this.#heard.size > textsMax) this.#heard.delete(this.#heard.keys().next().value as string)
+  }
 }
+
+const hashOf = (parts: readonly string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
 
 /** The press that a reading is. `device` is null when the text names none that is configured. */
 export const pressOf = (
@@ -74,7 +86,7 @@ const saidOf = ({ text, matched, groups }: Reading, device: string | null, key: 
     (text.slice(0, wordsMax).toWellFormed() ||
       `page without text${about.to ? ` to ${plain(about.to)}` : ''}`),
   key,
-  raw: { text, sender: about.sender, to: about.to, pattern: matched, groups },
+  raw: { text, sender: about.sender, to: about.to, id: about.id, pattern: matched, groups, wire: about.raw },
 })
 
 /** What a text-only wire says, as facts: the same text is the same press, whatever connector brought it. */
@@ -123,7 +135,7 @@ export class TextSource {
     if (reading.ignored) return
     // The same text to several pagers is one press, unless the pager is what tells them apart.
     const apart = byAddress || reading.text === '' ? alike(about.to ?? '') : ''
-    const key = this.#repeats.keyOf(about.sender ?? '', reading.phase, reading.text, apart)
+    const key = this.#repeats.keyOf([about.sender ?? '', reading.phase, reading.text, apart], about.id)
     const { trouble } = reading
     await this.#ctx.record(
       trouble

@@ -226,6 +226,34 @@ describe('what a text source records', () => {
     expect(new Set(facts.map(({ key }) => key)).size).toBe(4)
   })
 
+  test('a message that the sender numbers is the same press however late it comes again, also after a restart', async () => {
+    const { source, facts, clock } = start()
+    const again = start()
+    await source.take('HELP ED', { sender: 'a', id: '7' })
+    await clock.advance(3_600_000)
+    await source.take('HELP ED', { sender: 'a', id: '7' })
+    await again.source.take('HELP ED', { sender: 'a', id: '7' })
+    expect(new Set([...facts, ...again.facts].map(({ key }) => key)).size).toBe(1)
+  })
+
+  test('under another number the same text is the same press for `repeat`, and so is its own repeat; later it is a new one', async () => {
+    const { source, facts, clock } = start()
+    await source.take('HELP ED', { id: '7' })
+    await source.take('HELP ED', { id: '8' })
+    await clock.advance(60_000)
+    await source.take('HELP ED', { id: '8' })
+    expect(new Set(facts.map(({ key }) => key)).size).toBe(1)
+    await source.take('HELP ED', { id: '9' })
+    await source.take('HELP ED 2', { id: '7' })
+    expect(new Set(facts.map(({ key }) => key)).size).toBe(3)
+  })
+
+  test('what else the wire says is kept with the event', async () => {
+    const { source, facts } = start()
+    await source.take('HELP ED', { id: '7', raw: { choices: ['Yes', 'No'] } })
+    expect(facts[0]?.raw).toMatchObject({ id: '7', wire: { choices: ['Yes', 'No'] } })
+  })
+
   test('another sender, another text and the end of the call are other facts', async () => {
     const { source, facts } = start()
     await source.take('HELP', { sender: 'a' })

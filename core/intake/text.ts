@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { duration, type Finding } from '../connector.ts'
-import { Kind, Level, type Sighting } from '../fact.ts'
+import { type Json, Kind, Level, type Sighting } from '../fact.ts'
 
 /** More of a text than this is not read, characters. */
 const textMax = 1_000
@@ -96,6 +96,10 @@ export interface About {
   readonly sender?: string | undefined
   /** The pager, number or call address that it was sent to. */
   readonly to?: string | undefined
+  /** What the sender calls this message, where it numbers them: told again under it, however much later, it is the same press. */
+  readonly id?: string | undefined
+  /** What else the wire says, kept with the event. */
+  readonly raw?: Json | undefined
   /** What the wire itself says of phase and kind; a pattern goes before it. */
   readonly phase?: 'active' | 'restored' | undefined
   readonly kind?: Kind | undefined
