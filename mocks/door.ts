@@ -105,6 +105,7 @@ export class Door {
   physical: 'Open' | 'Closed' = 'Closed'
   alarm: 'Normal' | 'DoorForcedOpen' | 'DoorOpenTooLong' = 'Normal'
   tamper: 'NotInTamper' | 'TamperDetected' = 'NotInTamper'
+  fault: 'NotInFault' | 'FaultDetected' = 'NotInFault'
   /** Each mode that the door has had, with Date.now() of its start. */
   readonly history: { readonly at: number; readonly mode: DoorMode }[] = []
   readonly #ignoresWhileHeld: boolean
@@ -235,13 +236,17 @@ export class Door {
     this.#report({ tamper: yes ? 'TamperDetected' : 'NotInTamper' })
   }
 
+  faulted(yes = true): void {
+    this.#report({ fault: yes ? 'FaultDetected' : 'NotInFault' })
+  }
+
   /** Stops all timers of the door. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
 
-  #report(change: Partial<Pick<Door, 'physical' | 'alarm' | 'tamper'>>): void {
+  #report(change: Partial<Pick<Door, 'physical' | 'alarm' | 'tamper' | 'fault'>>): void {
     Object.assign(this, change)
     this.#tell()
   }

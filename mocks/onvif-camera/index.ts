@@ -1,5 +1,5 @@
 import { HttpAuth, type Scheme } from '../http/auth.ts'
-import { Events } from '../onvif/events.ts'
+import { Events, type Habits } from '../onvif/events.ts'
 import { type OnvifMock, type OnvifOptions, startOnvif } from '../onvif/start.ts'
 import { mediaService, snapshotPath } from './media.ts'
 import { takePicture } from './picture.ts'
@@ -25,6 +25,9 @@ export interface OnvifCameraOptions extends OnvifOptions {
   readonly snapshotAuth?: readonly Scheme[]
   /** Under which name input events carry the state; default LogicalState, as the WSDL says; some devices say State. */
   readonly inputDataName?: InputDataName
+  /** Whether a client may say which level an input has at rest; then true means active, else it means a closed circuit. */
+  readonly inputOptions?: boolean
+  readonly habits?: Habits
 }
 
 export interface OnvifCamera extends OnvifMock {
@@ -32,8 +35,10 @@ export interface OnvifCamera extends OnvifMock {
   readonly preset: string | null
   /** Whether the relay is active. */
   relay(token: string): boolean
-  /** Opens or closes an input. `lost`: the event never leaves the device, though the state has changed. */
+  /** Changes what the device says of an input. `lost`: the event never leaves the device, though the state has changed. */
   input(token: string, active: boolean, how?: { readonly lost?: boolean }): void
+  /** Says the state of an input once more, as a change that is none. */
+  repeat(token: string): void
   /** Subscriptions that are alive. */
   readonly subscriptions: number
 }
@@ -46,6 +51,8 @@ export const startOnvifCamera = async ({
   ptz = true,
   snapshotAuth = ['digest', 'basic'],
   inputDataName = 'LogicalState',
+  inputOptions = true,
+  habits = {},
   ...options
 }: OnvifCameraOptions): Promise<OnvifCamera> => {
   const head: Head = { presets: new Map(Object.entries(presets)), at: null }
@@ -55,7 +62,7 @@ export const startOnvifCamera = async ({
     moved: (token) => changed(token),
   }
   const properties = contactProperties(contacts, inputDataName)
-  const events = new Events(properties, () => mock.now())
+  const events = new Events(properties, () => mock.now(), { habits })
   const changed = (token: string) => {
     for (const property of properties) if (property.token === token) events.changed(property)
   }
@@ -82,7 +89,7 @@ export const startOnvifCamera = async ({
     services: (address, now) => [
       mediaService(ptz, address),
       ...(ptz ? [ptzService(head, now)] : []),
-      deviceIoService(contacts),
+      deviceIoService(contacts, inputOptions),
       ...events.services(address),
     ],
     pages: { [snapshotPath]: { what: 'snapshot', detail: () => ({ preset: head.at }), auth, run: picture } },
@@ -103,6 +110,7 @@ export const startOnvifCamera = async ({
         contacts.inputs.set(token, active)
         if (was !== active && !lost) changed(token)
       },
+      repeat: (token: string) => changed(token),
       close: () => {
         events.forget()
         return unplug()

@@ -56,7 +56,7 @@ export const relayOperations = (contacts: Contacts): Service['operations'] => ({
  * The Device I/O service. Its WSDL (deviceio.wsdl) takes the relay operations over from the device service, names and
  * namespace included; many clients and devices use its own namespace for them all the same, so both are understood.
  */
-export const deviceIoService = (contacts: Contacts): Service => {
+export const deviceIoService = (contacts: Contacts, inputOptions: boolean): Service => {
   const relays = relayOperations(contacts)
   const fromDevice = Object.entries(relays).map(([name, operation]) => [`{${ns.device}}${name}`, operation])
   return {
@@ -68,7 +68,7 @@ export const deviceIoService = (contacts: Contacts): Service => {
       GetServiceCapabilities: {
         open: true,
         run: () =>
-          `<dio:Capabilities VideoSources="1" RelayOutputs="${contacts.relays.size}" DigitalInputs="${contacts.inputs.size}"/>`,
+          `<dio:Capabilities VideoSources="1" RelayOutputs="${contacts.relays.size}" DigitalInputs="${contacts.inputs.size}" DigitalInputOptions="${inputOptions}"/>`,
       },
       GetDigitalInputs: {
         run: () =>

@@ -8,7 +8,7 @@ import {
   makeDoors,
 } from '../door.ts'
 import { durationMs } from '../onvif/duration.ts'
-import { Events, type Property } from '../onvif/events.ts'
+import { Events, type Habits, type Property } from '../onvif/events.ts'
 import { Fault, ns } from '../onvif/soap.ts'
 import {
   type OnvifMock,
@@ -18,13 +18,19 @@ import {
   startOnvif,
 } from '../onvif/start.ts'
 import { child, type Element, safe } from '../onvif/xml.ts'
+import { type AccessPoints, accessService, type DuressBy, duressNews, duressTopic } from './access.ts'
 
 export interface OnvifDoorOptions<Token extends string> extends OnvifOptions {
   readonly doors: { readonly [token in Token]: DoorSpec }
+  /** Readers and keypads by token; default none, and then no access control service either. */
+  readonly accessPoints?: AccessPoints
+  readonly habits?: Habits
 }
 
 export interface OnvifDoors<Token extends string> extends OnvifMock {
   readonly doors: Doors<Token>
+  /** Somebody uses a duress code at this access point. */
+  duress(accessPoint: string, by?: DuressBy): void
   /** Subscriptions that are alive. */
   readonly subscriptions: number
 }
@@ -62,7 +68,7 @@ const doorState = (door: Door): string => {
     (DoubleLockMonitor ? `<drs:DoubleLockPhysicalState>${doubleLock}</drs:DoubleLockPhysicalState>` : '') +
     (Alarm ? `<drs:Alarm>${door.alarm}</drs:Alarm>` : '') +
     (Tamper ? `<drs:Tamper><drs:State>${door.tamper}</drs:State></drs:Tamper>` : '') +
-    (fault ? '<drs:Fault><drs:State>NotInFault</drs:State></drs:Fault>' : '') +
+    (fault ? `<drs:Fault><drs:State>${door.fault}</drs:State></drs:Fault>` : '') +
     `<drs:DoorMode>${door.mode}</drs:DoorMode></drs:DoorState>`
   )
 }
@@ -76,13 +82,14 @@ const doorProperties = (door: Door): readonly Property[] => {
     data: 'State',
     value,
   })
-  const { DoorMonitor, LockMonitor, Alarm, Tamper } = door.capabilities
+  const { DoorMonitor, LockMonitor, Alarm, Tamper, Fault: fault } = door.capabilities
   return [
     property('DoorMode', () => door.mode),
     ...(DoorMonitor ? [property('DoorPhysicalState', () => door.physical)] : []),
     ...(LockMonitor ? [property('LockPhysicalState', () => door.lock)] : []),
     ...(Alarm ? [property('DoorAlarm', () => door.alarm)] : []),
     ...(Tamper ? [property('DoorTamper', () => door.tamper)] : []),
+    ...(fault ? [property('DoorFault', () => door.fault)] : []),
   ]
 }
 
@@ -154,12 +161,17 @@ const doorService = (doors: readonly Door[]): Service => {
 /** Starts an ONVIF door controller (Profile C) with these doors. */
 export const startOnvifDoors = async <Token extends string>({
   doors: specs,
+  accessPoints = {},
+  habits = {},
   ...options
 }: OnvifDoorOptions<Token>): Promise<OnvifDoors<Token>> => {
   const doors = makeDoors(specs)
   const all = Object.values<Door>(doors)
   const properties = new Map(all.map((door) => [door, doorProperties(door)]))
-  const events = new Events([...properties.values()].flat(), () => mock.now())
+  const events = new Events([...properties.values()].flat(), () => mock.now(), {
+    habits,
+    others: Object.keys(accessPoints).length > 0 ? [duressTopic] : [],
+  })
   const mock: OnvifMock = await startOnvif(options, {
     about: {
       manufacturer: 'Duress Bridge',
@@ -167,7 +179,11 @@ export const startOnvifDoors = async <Token extends string>({
       serial: 'MOCK-DOOR-1',
       type: 'Access_Control',
     },
-    services: (address) => [doorService(all), ...events.services(address)],
+    services: (address) => [
+      doorService(all),
+      ...(Object.keys(accessPoints).length > 0 ? [accessService(accessPoints)] : []),
+      ...events.services(address),
+    ],
     forget: () => events.forget(),
   })
   for (const [door, reported] of properties) {
@@ -186,7 +202,8 @@ export const startOnvifDoors = async <Token extends string>({
     events.forget()
     return unplug()
   }
-  return Object.defineProperty(Object.assign(mock, { doors, close }), 'subscriptions', {
+  const duress = (accessPoint: string, by: DuressBy = {}) => events.happened(duressNews(accessPoint, by))
+  return Object.defineProperty(Object.assign(mock, { doors, duress, close }), 'subscriptions', {
     get: () => events.subscriptions,
     enumerable: true,
   }) as OnvifDoors<Token>

@@ -1,19 +1,20 @@
 import type { Reply } from '../http/device.ts'
 import { durationMs } from './duration.ts'
+import {
+  concreteSet,
+  type Habits,
+  type News,
+  notification,
+  type Property,
+  stateOf,
+  timeOf,
+} from './message.ts'
 import { Fault, ns, soapReply } from './soap.ts'
 import type { Asked, Service } from './start.ts'
 import { Subscription } from './subscription.ts'
 import { child, type Element, safe } from './xml.ts'
 
-/** A property that a device reports by events: its state now, and each change. */
-export interface Property {
-  /** With the prefix tns1, as devices write it: "tns1:Device/Trigger/Relay". */
-  readonly topic: string
-  readonly source: string
-  readonly token: string
-  readonly data: string
-  readonly value: () => string
-}
+export type { Habits, Property } from './message.ts'
 
 /** More are refused, as real cameras do: a client that leaks subscriptions finds out. */
 const subscriptionsMax = 10
@@ -23,7 +24,6 @@ const pullMsMax = 60_000
 
 const portType = 'http://www.onvif.org/ver10/events/wsdl'
 const oasis = 'http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager'
-const concrete = 'http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet'
 
 const bare = (topic: string): string => topic.trim().replace(/^[^:/]*:/, '')
 
@@ -51,13 +51,21 @@ const topicTree = (topic: string): string => {
 export class Events {
   readonly #properties: readonly Property[]
   readonly #now: () => number
+  readonly #habits: Habits
+  readonly #topics: readonly string[]
   readonly #subscriptions = new Map<string, Subscription>()
   #made = 0
 
-  /** `now` is the device's clock. */
-  constructor(properties: readonly Property[], now: () => number) {
+  /** `now` is the device's clock; `others` are the topics that are no properties. */
+  constructor(
+    properties: readonly Property[],
+    now: () => number,
+    { habits = {}, others = [] }: { habits?: Habits; others?: readonly string[] } = {},
+  ) {
     this.#properties = properties
     this.#now = now
+    this.#habits = habits
+    this.#topics = [...new Set([...properties.map(({ topic }) => topic), ...others])]
   }
 
   /** Subscriptions that have neither ended nor run out. */
@@ -69,8 +77,13 @@ export class Events {
 
   /** Tells all subscribers the new state. */
   changed(property: Property): void {
-    const message = this.#message(property, 'Changed')
-    for (const subscription of this.#subscriptions.values()) subscription.put(property.topic, message)
+    this.happened(stateOf(property, 'Changed'))
+  }
+
+  /** Tells all subscribers something, now or as it was at `at` by the device's clock. */
+  happened(news: News, at = this.#now()): void {
+    const message = notification(news, at, this.#habits)
+    for (const subscription of this.#subscriptions.values()) subscription.put(news.topic, message)
   }
 
   forget(): void {
@@ -109,24 +122,15 @@ export class Events {
   }
 
   #time(ms = Date.now()): string {
-    // Whole seconds, as cameras write them.
-    return new Date(ms - Date.now() + this.#now()).toISOString().replace(/\.\d+Z$/, 'Z')
-  }
-
-  #message({ topic, source, token, data, value }: Property, operation: 'Initialized' | 'Changed'): string {
-    const item = (name: string, content: string) =>
-      `<sch:SimpleItem Name="${name}" Value="${safe(content)}"/>`
-    return (
-      `<ntf:NotificationMessage><ntf:Topic Dialect="${concrete}">${topic}</ntf:Topic><ntf:Message>` +
-      `<sch:Message UtcTime="${this.#time()}" PropertyOperation="${operation}">` +
-      `<sch:Source>${item(source, token)}</sch:Source><sch:Data>${item(data, value())}</sch:Data>` +
-      '</sch:Message></ntf:Message></ntf:NotificationMessage>'
-    )
+    return timeOf(ms - Date.now() + this.#now(), this.#habits)
   }
 
   #initial(subscription: Subscription): void {
     for (const property of this.#properties)
-      subscription.put(property.topic, this.#message(property, 'Initialized'))
+      subscription.put(
+        property.topic,
+        notification(stateOf(property, 'Initialized'), this.#now(), this.#habits),
+      )
   }
 
   #end(asked: string, otherwise: number): number {
@@ -144,7 +148,7 @@ export class Events {
     const made = new Subscription(this.#end(asked, lifeMsDefault), filter ? wanted(filter.text) : () => true)
     const id = String(++this.#made)
     this.#subscriptions.set(id, made)
-    this.#initial(made)
+    if (!this.#habits.silentStart) this.#initial(made)
     return this.#reply(
       `${portType}/EventPortType/CreatePullPointSubscriptionResponse`,
       `<evt:CreatePullPointSubscriptionResponse><evt:SubscriptionReference><adr:Address>${safe(address)}?subscription=${id}</adr:Address>` +
@@ -159,7 +163,8 @@ export class Events {
     const limit = Number(child(args, ns.events, 'MessageLimit')?.text)
     if (waitMs === undefined || !(limit >= 1))
       throw new Fault('Sender', ['InvalidArgVal'], 'PullMessages needs a Timeout and a MessageLimit')
-    const messages = await subscription.pull(limit, Math.min(waitMs, pullMsMax), asked.request.gone)
+    const patience = this.#habits.impatient ? 0 : Math.min(waitMs, pullMsMax)
+    const messages = await subscription.pull(limit, patience, asked.request.gone)
     return this.#reply(
       `${portType}/PullPointSubscription/PullMessagesResponse`,
       `<evt:PullMessagesResponse><evt:CurrentTime>${this.#time()}</evt:CurrentTime>` +
@@ -209,11 +214,10 @@ export class Events {
   }
 
   #eventProperties(): string {
-    const topics = [...new Set(this.#properties.map(({ topic }) => topic))]
     return (
       '<evt:TopicNamespaceLocation>http://www.onvif.org/onvif/ver10/topics/topicns.xml</evt:TopicNamespaceLocation>' +
-      `<ntf:FixedTopicSet>true</ntf:FixedTopicSet><top:TopicSet>${topics.map(topicTree).join('')}</top:TopicSet>` +
-      `<ntf:TopicExpressionDialect>${concrete}</ntf:TopicExpressionDialect>` +
+      `<ntf:FixedTopicSet>true</ntf:FixedTopicSet><top:TopicSet>${this.#topics.map(topicTree).join('')}</top:TopicSet>` +
+      `<ntf:TopicExpressionDialect>${concreteSet}</ntf:TopicExpressionDialect>` +
       '<ntf:TopicExpressionDialect>http://docs.oasis-open.org/wsn/t-1/TopicExpression/Concrete</ntf:TopicExpressionDialect>' +
       '<evt:MessageContentFilterDialect>http://www.onvif.org/ver10/tev/messageContentFilter/ItemFilter</evt:MessageContentFilterDialect>' +
       '<evt:MessageContentSchemaLocation>http://www.onvif.org/onvif/ver10/schema/onvif.xsd</evt:MessageContentSchemaLocation>'
