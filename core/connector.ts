@@ -149,6 +149,8 @@ export interface Connector<
   readonly contract: 1
   /** What sort of device its presses come from; default `api`. */
   readonly source?: 'panic-panel' | 'keypad' | 'badge' | 'mobile' | 'camera-input' | 'door-reader' | 'api'
+  /** What sort of device one input is, where that depends on it; goes before `source`. */
+  sourceOf?(input: In): NonNullable<Connector['source']>
   /** zod schemas; types, checks, docs and forms come from them. Every field is described; objects are strict. */
   readonly config: z.ZodType<Config>
   readonly input?: z.ZodType<In>

@@ -1,3 +1,4 @@
+import type { Connector } from '../connector.ts'
 import type { Json, Kind, Press, Sighting, State } from '../fact.ts'
 import { levels } from '../fact.ts'
 import type { Device, Site } from '../site/site.ts'
@@ -25,7 +26,7 @@ export const intake = (
     source: {
       connector,
       device: device?.name ?? null,
-      type: site.connectors.get(connector)?.connector.source ?? 'api',
+      type: sourceOf(site.connectors.get(connector)?.connector, device),
       words: device ? device.label : press.from.slice(0, 200),
     },
     receivedAt: context.now,
@@ -39,6 +40,11 @@ export const intake = (
     raw: bounded(press.raw),
   }
 }
+
+const sourceOf = (connector: Connector | undefined, device: Device | undefined): Event['source']['type'] =>
+  (device && device.input !== null ? connector?.sourceOf?.(device.input) : undefined) ??
+  connector?.source ??
+  'api'
 
 /** Unmapped is duress: nobody's call is weakened by a gap in the config. */
 const kindOf = (press: Press, device: Device | undefined): Kind => {
