@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, type Finding } from '../connector.ts'
+import { duration, type Finding, type NamedPlace } from '../connector.ts'
 import { type Json, Kind, Level, type Sighting } from '../fact.ts'
 
 /** More of a text than this is not read, characters. */
@@ -245,5 +245,5 @@ const twins = (named: readonly (readonly [name: string, words: string])[]): [str
 }
 
 /** For `Connector.places`. */
-export const placesOfText = (config: TextReading): { path: readonly (string | number)[]; place: string }[] =>
-  Object.entries(config.places).map(([words, { place }]) => ({ path: ['places', words, 'place'], place }))
+export const placesOfText = (config: Pick<TextReading, 'places'>): NamedPlace[] =>
+  Object.entries(config.places).map(([words, seen]) => ({ path: ['places', words, 'place'], ...seen }))
