@@ -1,13 +1,47 @@
 import { readFile } from 'node:fs/promises'
 import { BlockList, isIPv6, type Server, type Socket } from 'node:net'
 import type { Clock, Timer } from './clock.ts'
+import type { Context } from './connector.ts'
 import { BridgeError, messageOf } from './error.ts'
 import { hostAndPort, type ListenTls } from './listen.ts'
 
 /** What a connector that listens needs of sockets; never loaded by a declaration. */
 
+/** A server that listens until it is closed, or its link must go. */
+export interface Listening {
+  /** Settles when it no longer listens, with the reason. */
+  readonly lost: Promise<unknown>
+  /** Idempotent and prompt: whoever is still connected is dropped, and has got no acknowledgement. */
+  close(): Promise<void>
+}
+
 /** Starts to listen. Rejects with NOT_LISTENING. */
-export const bind = (server: Server, listen: string): Promise<void> =>
+export const listenFor = async (
+  server: Server,
+  listen: string,
+  callers: Callers,
+  { signal }: Pick<Context, 'signal'>,
+): Promise<Listening> => {
+  await bind(server, listen)
+  const lost = new Promise<unknown>((resolve) => {
+    server.on('error', resolve)
+    server.once('close', () => resolve(new BridgeError('NOT_LISTENING', 'closed')))
+  })
+  let closing: Promise<void> | null = null
+  const close = (): Promise<void> => {
+    signal.removeEventListener('abort', close)
+    closing ??= new Promise((resolve) => {
+      server.close(() => resolve())
+      callers.drop()
+    })
+    return closing
+  }
+  signal.addEventListener('abort', close)
+  if (signal.aborted) await close()
+  return { lost, close }
+}
+
+const bind = (server: Server, listen: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const refused = (error: Error) =>
       reject(new BridgeError('NOT_LISTENING', `${listen}: ${messageOf(error)}`, { cause: error }))
@@ -68,10 +102,6 @@ export class Callers {
     this.#max = max
     this.#longestMs = longestMs
     server.prependListener('connection', (socket: Socket) => this.#join(socket))
-  }
-
-  get count(): number {
-    return this.#sockets.size
   }
 
   drop(): void {

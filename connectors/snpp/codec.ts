@@ -60,8 +60,24 @@ const quoted = (line: string): string => `"${printable(line).slice(0, 60)}"`
 
 const printable = (text: string): string => text.replace(/[^ -~]/g, '?')
 
-/** The commands of levels 1 and 2 that we use, by their four significant letters (RFC 1861, 4.5). */
-export type Verb = 'LOGI' | 'LEVE' | 'ALER' | 'PAGE' | 'CALL' | 'MESS' | 'SEND' | 'RESE' | 'QUIT'
+/** The commands of levels 1 and 2, by their four significant letters (RFC 1861, 4.5). */
+const verbs = [
+  'PAGE',
+  'MESS',
+  'RESE',
+  'SEND',
+  'QUIT',
+  'HELP',
+  'DATA',
+  'LOGI',
+  'LEVE',
+  'ALER',
+  'COVE',
+  'HOLD',
+  'CALL',
+  'SUBJ',
+] as const
+export type Verb = (typeof verbs)[number]
 
 /** One line for the wire. Whatever a word holds, it stays one line of ASCII. */
 export const command = (verb: Verb, ...words: readonly string[]): string =>
@@ -74,3 +90,58 @@ export const isSent = (code: number): boolean =>
 /** The server's own number of the message, where one of its answers names it. */
 export const jobOf = (text: string): string | undefined =>
   /\b(?:job|message|msg)[\s_-]*(?:id|tag|no|number)?\s*[:=#]\s*([A-Za-z0-9][\w.-]{0,39})/i.exec(text)?.[1]
+
+/** Characters of a client's line that are kept: twice what is read of a text. */
+const lineKept = 2_048
+
+/** Characters of one line after which a client is mad. */
+const lineLongest = 65_536
+
+/** What comes is not the lines of a protocol. */
+export class NoLine extends Error {}
+
+/** Puts a client's lines together from bytes as they come; the end of an overlong one is dropped, not the line. */
+export class LineReader {
+  #rest = ''
+  #length = 0
+
+  /** The lines that are whole now, each byte one character; throws NoLine for one without end. */
+  feed(bytes: Uint8Array): string[] {
+    const [first = '', ...more] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      .toString('latin1')
+      .split('\n')
+    const lines: string[] = []
+    this.#add(first)
+    for (const part of more) {
+      lines.push(this.#rest.replace(/\r$/, ''))
+      this.#rest = ''
+      this.#length = 0
+      this.#add(part)
+    }
+    return lines
+  }
+
+  #add(part: string): void {
+    this.#length += part.length
+    if (this.#length > lineLongest) throw new NoLine(`a line of more than ${lineLongest} bytes`)
+    this.#rest += part.slice(0, lineKept - this.#rest.length)
+  }
+}
+
+/** A client's command and the rest of its line; `verb` is null for what levels 1 and 2 do not know. */
+export const verbOf = (line: string): { verb: Verb | null; rest: string } => {
+  const [, word = '', rest = ''] = /^\s*(\S*)\s*(.*)$/s.exec(line) ?? []
+  return { verb: verbs.find((verb) => verb === word.slice(0, 4).toUpperCase()) ?? null, rest: rest.trim() }
+}
+
+/** Bytes as text: UTF-8 where they are, else Latin-1, as pages of older systems are. */
+export const textOf = (bytes: string): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(bytes, 'latin1'))
+  } catch {
+    return bytes
+  }
+}
+
+/** One answer for the wire. */
+export const reply = (code: number, text: string): string => `${code} ${printable(text)}\r\n`

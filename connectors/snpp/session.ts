@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { command, NoReply, type Reply, ReplyReader, type Verb } from './codec.ts'
@@ -19,11 +20,11 @@ export class Session {
   #failure: BridgeError | null = null
   #wake: () => void = () => {}
 
-  /** Dials; `signal` ends the conversation whenever it aborts. */
-  constructor(host: string, port: number, signal: AbortSignal, clock: Clock) {
+  /** Dials; `signal` ends the conversation whenever it aborts. Paging servers know no `tls`, our own receiver may. */
+  constructor(host: string, port: number, signal: AbortSignal, clock: Clock, tls?: ConnectionOptions) {
     this.#clock = clock
     this.#where = `${host}:${port}`
-    this.#socket = connect({ host, port, noDelay: true })
+    this.#socket = tls ? connectTls({ host, port, ...tls }) : connect({ host, port, noDelay: true })
     const late = () =>
       this.#fail(
         new BridgeError('TIMEOUT', `${this.#where} did not answer in time`, { cause: signal.reason }),
