@@ -67,6 +67,15 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
       return { what: 'summary', text: `${entry.words} (${entry.count})`, style: 'yellow' }
     case 'answer':
       return { what: 'answer', text: `${entry.answer} by ${entry.by}`, style: null }
+    case 'assigned': {
+      const who = entry.role === null ? entry.person : `${entry.person} (${entry.role})`
+      const what = entry.person === null ? 'taken back' : `handed to ${who}`
+      return { what: 'assigned', text: `${entry.device} ${what} by ${entry.by}`, style: null }
+    }
+    case 'assigned.list':
+      return { what: 'assigned', text: `${entry.devices} devices assigned by a list`, style: null }
+    case 'located':
+      return { what: 'located', text: `${entry.device} by ${entry.by}: ${entry.why}`, style: 'yellow' }
     case 'start':
       return { what: 'start', text: `start ${entry.epoch} with config ${entry.revision}`, style: 'dim' }
     case 'store.gap':

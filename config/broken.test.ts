@@ -415,7 +415,7 @@ const broken: Record<string, readonly Case[]> = {
     [
       'nobody for some kinds',
       '    when: {}',
-      '    when: { kind: [duress, assist, weapon, medical, unknown] }',
+      '    when: { kind: [duress, assist, weapon, medical, man-down, unknown] }',
       '`hold-up` or `hazard`',
     ],
   ],

@@ -9,9 +9,13 @@ import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
 import type { Budget } from './intake/budget.ts'
 import { Chatter } from './intake/chatter.ts'
-import type { Event } from './intake/event.ts'
-import { intake, locate, staleLocationMs } from './intake/intake.ts'
+import type { Event, Location } from './intake/event.ts'
+import { intake } from './intake/intake.ts'
 import type { Memory } from './intake/memory.ts'
+import { Fixes } from './location/fix.ts'
+import { locate, staleLocationMs } from './location/locate.ts'
+import { Moves } from './location/moves.ts'
+import type { Assignments } from './people/assignments.ts'
 import type { Response } from './response.ts'
 import { findPlan } from './site/places.ts'
 import type { Device, Site } from './site/site.ts'
@@ -19,9 +23,6 @@ import type { Committed, FactRow, Store } from './store/port.ts'
 import { type Faults, unknownSource } from './supervision/faults.ts'
 import { changeEntry, pressEntry } from './trail/entries.ts'
 import type { Entry } from './trail/entry.ts'
-
-/** Two moves of one incident are told at least this far apart; the first is told at once, ms. */
-const moveEveryMs = 5_000
 
 /** The parts that the path runs through; `machine.ts` puts them together. */
 export interface Parts {
@@ -31,6 +32,7 @@ export interface Parts {
   readonly memory: Memory
   readonly book: Book
   readonly budget: Budget
+  readonly assignments: Assignments
   readonly faults: Faults
   readonly dispatch: Dispatch
   readonly doors: Doors
@@ -50,10 +52,16 @@ export class Bridge {
   readonly #p: Parts
   readonly #response: Response
   readonly #chatter: Chatter
+  readonly #fixes: Fixes
+  readonly #moves: Moves
+  /** Presses that wait for their badge to be seen, by key: a repeat waits along. */
+  readonly #waiting = new Map<string, Promise<Recorded>>()
 
   constructor(parts: Parts) {
     this.#p = parts
     this.#response = parts.response
+    this.#fixes = new Fixes(parts.clock)
+    this.#moves = new Moves(parts.clock, (id, location) => this.#move(id, location))
     this.#chatter = new Chatter(parts.clock, ({ words, incident, count }) =>
       this.#response.commit({ entries: [{ what: 'summary', incident, words, count }] }),
     )
@@ -69,7 +77,7 @@ export class Bridge {
     }
     switch (fact.is) {
       case 'press':
-        return this.#press(connector, fact)
+        return this.#needsFix(fact) ? this.#afterFix(connector, fact) : this.#press(connector, fact)
       case 'trouble':
         return this.#trouble(connector, fact)
       case 'answer':
@@ -118,15 +126,50 @@ export class Bridge {
         `low-battery:${name}`,
         state.batteryPercent < 20 ? `${device.label}: battery ${state.batteryPercent} %` : null,
       )
-    if (state.sighting) this.#moved(device, state)
+    if (state.sighting || state.position) {
+      this.#fixes.arrived(name)
+      this.#moved(device)
+    }
+  }
+
+  /** What is worn and was not seen lately may be seen any moment: the press waits for that, if only for half a second. */
+  #needsFix({ device: name, phase, sighting, position, address, simulated }: Press): boolean {
+    const { site, memory, clock } = this.#p
+    const device = site.devices.get(name ?? '')
+    if (!device || device.place || device.means !== 'press' || phase !== 'active' || simulated) return false
+    if (sighting || position || address !== undefined) return false
+    const state = memory.state(device.name)
+    const seenAt = Math.max(state?.sighting?.at ?? 0, state?.position?.at ?? 0)
+    const isLocated = seenAt > 0 || site.locating.has(device.connector)
+    return isLocated && clock.now() - seenAt > staleLocationMs
+  }
+
+  #afterFix(connector: string, press: Press): Promise<Recorded> {
+    const key = `${connector}/${press.key}`
+    const known = this.#waiting.get(key)
+    if (known) return known.then((recorded) => ({ ...recorded, duplicate: true }))
+    const recorded = this.#fixes
+      .wait(press.device as string)
+      .then(() => this.#press(connector, press))
+      .finally(() => this.#waiting.delete(key))
+    this.#waiting.set(key, recorded)
+    return recorded
   }
 
   async #press(connector: string, press: Press): Promise<Recorded> {
-    const { site, memory, clock, budget, newId } = this.#p
+    const { site, memory, clock, budget, newId, assignments } = this.#p
     const device = press.device === null ? undefined : site.devices.get(press.device)
     const state = device && memory.state(device.name)
     if (device && press.cursor !== undefined) memory.setCursor(device.name, press.cursor, true)
-    const event = intake(site, connector, press, { id: newId(), now: clock.now(), state })
+    const now = clock.now()
+    const event = intake(site, connector, press, {
+      id: newId(),
+      now,
+      state,
+      before: device ? memory.tracks.before(device.name, (press.sighting ?? state?.sighting)?.place) : [],
+      assignment: device ? assignments.of(device.name, now) : null,
+    })
+    if (device && press.sighting) memory.note(device.name, { sighting: press.sighting })
     if (device?.means === 'fire')
       this.note(device.name, { active: press.phase === 'active', quality: 'good' })
     const opensNone = event.simulated || event.phase === 'restored' || (device && device.means !== 'press')
@@ -164,7 +207,7 @@ export class Bridge {
     const fact = factRow(connector, press, event, incident.id)
     const committed = await this.#response.advance(page, next, {
       fact,
-      entries: [pressEntry(event, incident.id), ...opened],
+      entries: [pressEntry(event, incident.id, this.#trace(event)), ...opened],
     })
     return this.#answer(committed, event.id, incident.id)
   }
@@ -263,21 +306,35 @@ export class Bridge {
     return this.#answer(committed, id, incident)
   }
 
-  #moved(device: Device, state: State): void {
-    const { clock, site } = this.#p
-    const page = this.#p.book.withDevice(device.name)
-    if (!page) return
-    const now = clock.now()
-    const location = locate(site, device, state.sighting, now)
-    const last = page.incident.moves.at(-1)?.at ?? Number.NEGATIVE_INFINITY
-    const isMove = location.place !== page.incident.location.place
-    if (isMove && now - last < moveEveryMs) return
-    const next = apply(page.incident, { is: 'moved', at: now, location })
-    if (!isMove) this.#p.book.turn(page, next)
-    else
-      void this.#response.advance(page, next, {
-        entries: [changeEntry(page.incident.id, { is: 'moved', at: now, location })],
-      })
+  /** Where the worn device was in the minute before: stored with its press, and only then (safety.md, "Location"). */
+  #trace({ source, receivedAt }: Event) {
+    return source.device === null ? [] : this.#p.memory.tracks.trace(source.device, receivedAt)
+  }
+
+  #moved(device: Device): void {
+    const { book, clock, memory, site } = this.#p
+    const state = memory.state(device.name)
+    const before = memory.tracks.before(device.name, state?.sighting?.place)
+    const evidence = { ...state, before }
+    for (const page of book.following(device.name)) {
+      const location = locate(site, device, evidence, clock.now())
+      if (location.place === page.incident.location.place)
+        book.turn(page, apply(page.incident, { is: 'moved', at: clock.now(), location }))
+      if (location.place !== null) this.#moves.seen(page.incident, location, before)
+    }
+  }
+
+  #move(id: string, location: Location): void {
+    const { book, clock } = this.#p
+    const page = book.page(id)
+    if (!page || page.incident.resolved) return
+    const change = { is: 'moved', at: clock.now(), location } as const
+    void this.#response.advance(page, apply(page.incident, change), { entries: [changeEntry(id, change)] })
+  }
+
+  /** Nothing that waits goes out any more. */
+  stop(): void {
+    this.#moves.stop()
   }
 
   #answer(committed: Committed, id: string, incident: string | null, duplicate = false): Recorded {

@@ -128,7 +128,7 @@ export interface Link<Can extends Capability<string, any, any> = Capability, Out
 
 /** A place that a connector's config names. */
 export interface NamedPlace {
-  /** The way to it below `connectors.NAME`. */
+  /** The way to the entry below `connectors.NAME` whose `place` and `precision` these are. */
   readonly path: readonly (string | number)[]
   readonly place: string
   /** How exactly what the connector hears tells of it. */

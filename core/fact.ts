@@ -11,8 +11,8 @@ export type Json =
 
 /** What a press calls for. */
 export const Kind = z
-  .enum(['duress', 'assist', 'weapon', 'hold-up', 'medical', 'hazard', 'unknown'])
-  .describe('What a press calls for: duress, assist, weapon, hold-up, medical, hazard or unknown.')
+  .enum(['duress', 'assist', 'weapon', 'hold-up', 'medical', 'man-down', 'hazard', 'unknown'])
+  .describe('What a press calls for: duress, assist, weapon, hold-up, medical, man-down, hazard or unknown.')
 export type Kind = z.infer<typeof Kind>
 
 /** How exactly a place is known; the names are the levels of the place tree, widest first. */

@@ -16,6 +16,7 @@ import { Book } from './incident/book.ts'
 import { holdRow } from './incident/rows.ts'
 import { Budget } from './intake/budget.ts'
 import { Memory } from './intake/memory.ts'
+import { Assignments } from './people/assignments.ts'
 import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
 import { Register } from './register.ts'
@@ -65,6 +66,7 @@ export class Machine {
   readonly memory: Memory
   readonly faults: Faults
   readonly register: Register
+  readonly assignments: Assignments
   readonly runner: InlineRunner
   readonly watch: Watch
   readonly #around: Around
@@ -106,6 +108,7 @@ export class Machine {
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
     this.register = new Register(store, () => clock.now(), opened.register)
+    this.assignments = new Assignments(this.register, site.people.assignment)
     this.faults = new Faults(clock, (fault) => this.#faultTurned(fault))
     this.#due = new Due(clock, (id) => this.bridge.look(id))
     this.runner = new InlineRunner({
@@ -169,6 +172,7 @@ export class Machine {
       book: this.book,
       budget: new Budget(clock),
       faults: this.faults,
+      assignments: this.assignments,
       dispatch: this.dispatch,
       doors: this.doors,
       response: this.response,
@@ -220,6 +224,7 @@ export class Machine {
   async stop(): Promise<void> {
     this.#stopped = true
     this.watch.stop()
+    this.bridge.stop()
     this.#due.stop()
     this.dispatch.stop()
     await this.runner.stop()

@@ -164,6 +164,7 @@ export default defineConnector({
   config: Config,
   input: Input,
   staleAfterMs: () => null,
+  places: ({ areas }) => Object.entries(areas).map(([name, area]) => ({ path: ['areas', name], ...area })),
   check,
   open: async (opening, ctx) => (await import('./link.ts')).open(opening, ctx),
 })

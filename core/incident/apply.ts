@@ -26,11 +26,12 @@ export const openIncident = (
   openedAt: event.receivedAt,
   kind: event.kind,
   drill: event.drill,
+  ...(event.mode ? { mode: event.mode } : {}),
   silent: about.silent || event.silent,
   plan: about.plan,
   presses: 1,
   lastPressAt: event.receivedAt,
-  rounds: [{ n: 0, at: event.receivedAt, words: event.source.words, person: event.person }],
+  rounds: [{ n: 0, at: event.receivedAt, ...who(event) }],
   armedAt: event.receivedAt,
   arm: 0,
   location: event.location,
@@ -38,6 +39,7 @@ export const openIncident = (
   been: event.location.place === null ? [] : [event.location.place],
   persons: event.person === null ? [] : [event.person],
   devices: event.source.device === null ? [] : [event.source.device],
+  follows: event.source.device,
   unknown: event.source.device === null ? [event.source.words] : [],
   acknowledged: null,
   onTheWay: null,
@@ -105,6 +107,7 @@ const pressed = (incident: Incident, event: Event): Incident => {
     takenBack: null,
     persons: added(incident.persons, event.person),
     devices: added(incident.devices, event.source.device),
+    follows: event.source.device ?? incident.follows,
     unknown: event.source.device === null ? added(incident.unknown, event.source.words) : incident.unknown,
     rounds: again
       ? newest([...incident.rounds, { n: next(incident.rounds), at: event.receivedAt, ...who(event) }])
@@ -135,7 +138,15 @@ const moved = (incident: Incident, location: Location, at: number): Incident => 
   }
 }
 
-const who = (event: Event) => ({ words: event.source.words, person: event.person })
+/** What a device said longer ago tells nothing of the press, ms. */
+const contextMs = 12 * 3_600_000
+
+const who = ({ source, person, role, context, receivedAt }: Event) => ({
+  words: source.words,
+  person,
+  ...(role === null ? {} : { role }),
+  ...(context && receivedAt - context.at < contextMs ? { context: context.words.slice(0, 200) } : {}),
+})
 
 const next = (numbered: readonly { readonly n: number }[]): number => (numbered.at(-1)?.n ?? -1) + 1
 

@@ -1,3 +1,4 @@
+import type { Command, Receipt } from '../command.ts'
 import type { Event } from '../intake/event.ts'
 import type { Incident } from './incident.ts'
 import { isExact, join } from './join.ts'
@@ -13,6 +14,10 @@ export interface Page {
   told: boolean
   /** Those of the commands made at the opening that have no receipt yet. */
   readonly first: Set<string>
+  /** How the others of them ended. */
+  readonly ended: { readonly command: Command; readonly receipt: Receipt }[]
+  /** The press that opened it; null after a restart. */
+  openedBy: Event | null
 }
 
 /** The incidents that are open, in memory; the store has them all. */
@@ -45,12 +50,14 @@ export class Book {
   }
 
   open(incident: Incident, commands: Iterable<string> = []): Page {
-    const page = {
+    const page: Page = {
       incident,
       commands: new Set(commands),
       lookAt: null,
       told: false,
       first: new Set<string>(),
+      ended: [],
+      openedBy: null,
     }
     this.#pages.set(incident.id, page)
     this.#index(page)
@@ -92,6 +99,12 @@ export class Book {
   withDevice(device: string): Page | undefined {
     for (const page of this.#by.get(`device ${device}`) ?? []) if (!page.incident.resolved) return page
     return undefined
+  }
+
+  /** The open incidents that move with a device. */
+  following(device: string): Page[] {
+    const pages = this.#by.get(`device ${device}`) ?? []
+    return [...pages].filter(({ incident }) => !incident.resolved && incident.follows === device)
   }
 
   #remove(page: Page): void {

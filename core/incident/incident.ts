@@ -19,6 +19,8 @@ export interface Incident {
   readonly openedAt: number
   readonly kind: Kind
   readonly drill: boolean
+  /** What the device was in that opened it: a walk test resolves itself, service mode only stands in the pages. */
+  readonly mode?: 'walk-test' | 'service'
   /** Sticky: once true it stays. */
   readonly silent: boolean
   /** Name of the plan that responds. */
@@ -32,6 +34,9 @@ export interface Incident {
     readonly at: number
     readonly words: string
     readonly person: string | null
+    readonly role?: string
+    /** What the device had said shortly before. */
+    readonly context?: string
   }[]
   /** When waiting for an acknowledgement began; escalation counts from here. */
   readonly armedAt: number
@@ -45,6 +50,8 @@ export interface Incident {
   readonly been: readonly string[]
   readonly persons: readonly string[]
   readonly devices: readonly string[]
+  /** The device that pressed last: the incident moves with it. */
+  readonly follows: string | null
   /** Sources in words, of presses that no configured device matches. */
   readonly unknown: readonly string[]
   readonly acknowledged: Deed | null

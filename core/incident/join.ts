@@ -1,5 +1,5 @@
 import type { Event, Location } from '../intake/event.ts'
-import { staleLocationMs } from '../intake/intake.ts'
+import { staleLocationMs } from '../location/locate.ts'
 import type { Incident } from './incident.ts'
 
 /** Whether a place is known exactly enough to say that two presses there are one matter (safety.md). */
@@ -13,6 +13,10 @@ export const isExact = ({ precision }: Location): boolean =>
 const joins = (incident: Incident, event: Event, windowMs: number): boolean => {
   if (incident.resolved || incident.drill !== event.drill || incident.kind !== event.kind) return false
   if (event.receivedAt - incident.lastPressAt > windowMs) return false
+  // Each device has a walk test of its own: it is the one that is to be proven.
+  const testing = event.mode === 'walk-test'
+  if (testing !== (incident.mode === 'walk-test')) return false
+  if (testing) return event.source.device !== null && incident.devices.includes(event.source.device)
   if (event.person !== null && incident.persons.includes(event.person)) return true
   const { device, words } = event.source
   if (device === null ? incident.unknown.includes(words) : incident.devices.includes(device)) return true

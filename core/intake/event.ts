@@ -12,6 +12,15 @@ export const Location = z
     at: z.number().describe('When the person was seen there, ms since the epoch.'),
     confidence: z.number().min(0).max(1).optional().describe('How sure the source is, 0 to 1.'),
     orElse: z.array(z.string()).optional().describe('Paths of other places that it could as well be.'),
+    address: z.string().optional().describe('Where the person is, in words, outside of the site.'),
+    position: z
+      .object({
+        latitude: z.number().describe('Degrees, north positive (WGS 84).'),
+        longitude: z.number().describe('Degrees, east positive (WGS 84).'),
+        accuracyM: z.number().optional().describe('Radius within which it is as good as certain, metres.'),
+      })
+      .optional()
+      .describe('Where the device says that it is on the globe.'),
   })
   .describe('Where the person is.')
 export type Location = z.infer<typeof Location>
@@ -39,8 +48,17 @@ export const Event = z.object({
   clockOffsetMs: z.number().nullable().describe("The device's clock minus ours, ms, where known."),
   location: Location,
   person: z.string().nullable().describe('Who pressed, where known.'),
+  role: z.string().nullable().describe('What the person is by profession, where known.'),
+  context: z
+    .object({ words: z.string(), at: z.number().describe('ms since the epoch') })
+    .nullable()
+    .describe('What the device had said before that is worth knowing: "opened by user 12".'),
   silent: z.boolean().describe('The press itself demands silence.'),
   drill: z.boolean().describe('Part of a drill.'),
+  mode: z
+    .enum(['walk-test', 'service'])
+    .optional()
+    .describe('What its device was in: a walk test makes a drill of it; in service mode it is a call all the same.'),
   simulated: z.boolean().describe('Made by a simulator: recorded, never dispatched.'),
   raw: z.custom<Json>().describe('What the wire said, bounded.'),
 })

@@ -1,22 +1,27 @@
 import type { Connector } from '../connector.ts'
 import type { Json, Kind, Press, Sighting, State } from '../fact.ts'
-import { levels } from '../fact.ts'
+import { locate } from '../location/locate.ts'
+import type { Assignment } from '../people/assignments.ts'
 import type { Device, Site } from '../site/site.ts'
-import type { Event, Location } from './event.ts'
-
-/** A location older than this reads "last seen …" and drives no door (safety.md, "Location, honestly"). */
-export const staleLocationMs = 120_000
+import type { Event } from './event.ts'
 
 /** More of a raw message than this is cut, bytes of JSON. */
 const rawBytesMax = 4_096
 
+/** What is known beside the press itself. */
+export interface Context {
+  readonly id: string
+  readonly now: number
+  /** What was remembered of its device. */
+  readonly state: State | undefined
+  /** Where the device was before, newest first. */
+  readonly before: readonly Sighting[]
+  /** Who carries the device now. */
+  readonly assignment: Assignment | null
+}
+
 /** Fact to event: who, where, what kind. Pure; everything that can be looked up was compiled at start. */
-export const intake = (
-  site: Site,
-  connector: string,
-  press: Press,
-  context: { readonly id: string; readonly now: number; readonly state: State | undefined },
-): Event => {
+export const intake = (site: Site, connector: string, press: Press, context: Context): Event => {
   const device = press.device === null ? undefined : site.devices.get(press.device)
   return {
     id: context.id,
@@ -32,8 +37,10 @@ export const intake = (
     receivedAt: context.now,
     occurredAt: press.occurredAt ?? null,
     clockOffsetMs: context.state?.clockOffsetMs ?? null,
-    location: locate(site, device, press.sighting ?? context.state?.sighting, context.now),
-    person: press.person ?? device?.person ?? null,
+    location: locate(site, device, evidenceOf(press, context), context.now),
+    person: press.person ?? context.assignment?.person ?? device?.person ?? null,
+    role: press.person === undefined ? (context.assignment?.role ?? null) : null,
+    context: context.state?.context ?? null,
     silent: device?.silent ?? false,
     drill: press.drill ?? false,
     simulated: press.simulated ?? false,
@@ -52,30 +59,12 @@ const kindOf = (press: Press, device: Device | undefined): Kind => {
   return pattern ?? press.kind ?? device?.kind ?? 'duress'
 }
 
-/** A fixed device is where it hangs; a worn one where it was seen last. Never claims more than the source can tell. */
-export const locate = (
-  site: Site,
-  device: Device | undefined,
-  sighting: Sighting | undefined,
-  now: number,
-): Location => {
-  const seen = sighting && site.places.get(sighting.place)
-  if (sighting && seen)
-    return {
-      place: seen.path,
-      precision: coarser(sighting.precision, seen.level),
-      from: now - sighting.at > staleLocationMs ? 'last-known' : sighting.from,
-      at: Math.min(sighting.at, now),
-      ...(sighting.confidence === undefined ? {} : { confidence: sighting.confidence }),
-      ...(sighting.orElse ? { orElse: sighting.orElse.filter((path) => site.places.has(path)) } : {}),
-    }
-  if (device?.place)
-    return { place: device.place.path, precision: device.place.level, from: 'fixed', at: now }
-  return { place: null, precision: null, from: 'unknown', at: now }
-}
-
-const coarser = (a: Location['precision'], b: Location['precision']): Location['precision'] =>
-  a === null || b === null ? null : levels[Math.min(levels.indexOf(a), levels.indexOf(b))]!
+const evidenceOf = (press: Press, { state, before }: Context) => ({
+  sighting: press.sighting ?? state?.sighting,
+  position: press.position ?? state?.position,
+  address: press.address,
+  before,
+})
 
 const bounded = (raw: Json): Json => {
   const text = JSON.stringify(raw) ?? 'null'

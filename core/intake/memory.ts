@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Json, State } from '../fact.ts'
+import { Tracks } from '../location/track.ts'
 import type { FireReading } from '../plan/fire.ts'
 import type { Device } from '../site/site.ts'
 
@@ -18,6 +19,8 @@ interface Remembered {
 
 /** What is only remembered of devices: the newest wins; it never waits for the disk. */
 export class Memory {
+  /** Where worn devices were. */
+  readonly tracks = new Tracks()
   readonly #clock: Clock
   readonly #devices = new Map<string, Remembered>()
   readonly #cursors: Map<string, Json>
@@ -47,6 +50,7 @@ export class Memory {
     const known = this.#devices.get(device) ?? { state: {}, at: now, readAt: 0 }
     const before = known.state
     known.state = { ...before, ...state }
+    if (state.sighting) this.tracks.seen(device, state.sighting)
     known.at = now
     if (state.active !== undefined && state.quality !== 'unknown') known.readAt = now
     this.#devices.set(device, known)

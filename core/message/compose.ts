@@ -21,13 +21,18 @@ export const compose = (
   drill: incident.drill,
   silent: incident.silent,
   where: tell(site, location),
-  who: incident.rounds.at(-1)?.person ?? null,
+  who: whoOf(incident),
   source: incident.unknown.at(-1) ?? null,
   receivedAt: incident.openedAt,
   dueAt,
   acknowledgedBy: (incident.onScene ?? incident.onTheWay ?? incident.acknowledged)?.by ?? null,
   notes: notes(incident),
 })
+
+const whoOf = ({ rounds }: Incident): string | null => {
+  const { person = null, role } = rounds.at(-1) ?? {}
+  return person !== null && role !== undefined ? `${person} (${role})` : person
+}
 
 const tell = (site: Site, location: Location): Whereabouts => {
   const place = location.place === null ? undefined : site.places.get(location.place)
@@ -37,8 +42,10 @@ const tell = (site: Site, location: Location): Whereabouts => {
       name: 'place unknown',
       short: 'PLACE UNKNOWN',
       precision: null,
-      from: 'unknown',
+      from: location.from,
       at: location.at,
+      ...(location.address === undefined ? {} : { address: location.address }),
+      ...(location.position === undefined ? {} : { position: location.position }),
     }
   const orElse = (location.orElse ?? []).flatMap((path) => {
     const other = site.places.get(path)
@@ -53,14 +60,20 @@ const tell = (site: Site, location: Location): Whereabouts => {
     at: location.at,
     ...(location.confidence === undefined ? {} : { confidence: location.confidence }),
     ...(orElse.length > 0 ? { orElse } : {}),
-    ...(place.address === null ? {} : { address: place.address }),
+    ...addressOf(location.address ?? place.address),
+    ...(location.position === undefined ? {} : { position: location.position }),
   }
 }
+
+const addressOf = (address: string | null) => (address === null ? {} : { address })
 
 /** What the kind demands of responders (safety.md, "Kinds differ in the answer"), then what else is known. */
 const notes = (incident: Incident): string[] => [
   ...(incident.kind === 'weapon' ? ['WEAPON: do not enter unarmed'] : []),
   ...(incident.kind === 'hold-up' ? ['HOLD-UP: do not enter, let the robber leave'] : []),
   ...(incident.presses > 1 ? [`${incident.presses} presses`] : []),
+  ...incident.rounds
+    .slice(-1)
+    .flatMap(({ context }) => (context === undefined ? [] : [`before: ${context}`])),
   ...(incident.takenBack !== null ? ['taken back by the caller, coerced?'] : []),
 ]

@@ -27,6 +27,7 @@ const kinds: Readonly<Record<Message['kind'], string>> = {
   weapon: 'WEAPON',
   'hold-up': 'HOLD-UP',
   medical: 'MEDICAL',
+  'man-down': 'MAN DOWN',
   hazard: 'HAZARD',
   // "UNKNOWN" would read as if the place were unknown.
   unknown: 'HELP CALL',
@@ -58,7 +59,8 @@ export const fit = (message: Message, limits: Limits): string => {
     `#${message.number}`,
     message.acknowledgedBy ? `coming: ${message.acknowledgedBy}` : '',
     ...message.notes,
-    message.where.address ?? '',
+    message.where.place === null ? '' : (message.where.address ?? ''),
+    globe(message.where.position),
     message.possibleRepeat ? 'REPEAT?' : '',
     late(now - message.dueAt),
   ]
@@ -70,11 +72,21 @@ export const fit = (message: Message, limits: Limits): string => {
 /** Where, never more exactly than the source can tell; a doubt is a mark on the name itself, so that no cut loses it. */
 const where = (message: Message): string => {
   const { place, short, name, precision, orElse } = message.where
+  const address = clean(message.where.address ?? '')
+  if (place === null && address !== '') return `at ${address}`
   if (place === null) return message.source ? `PLACE UNKNOWN: ${message.source}` : 'PLACE UNKNOWN'
   const known = clean(short) || clean(name) || place
   const others = (orElse ?? []).map(clean).filter(Boolean)
   const doubt = others.length > 0 ? `? or ${others.join(' or ')}` : ''
   return known + doubt + exactness(precision)
+}
+
+/** A hundred-thousandth of a degree is a metre. */
+const globe = (position: Whereabouts['position']): string => {
+  if (!position) return ''
+  const { latitude, longitude, accuracyM } = position
+  const within = accuracyM === undefined ? '' : ` within ${Math.ceil(accuracyM)} m`
+  return `GPS ${latitude.toFixed(5)} ${longitude.toFixed(5)}${within}`
 }
 
 const exactness = (precision: Whereabouts['precision']): string =>

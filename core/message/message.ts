@@ -17,6 +17,10 @@ export const Whereabouts = z.object({
   /** Names of other places that it could as well be. */
   orElse: z.array(z.string()).optional(),
   address: z.string().optional(),
+  /** Degrees (WGS 84) and metres, where the device said where it is on the globe. */
+  position: z
+    .object({ latitude: z.number(), longitude: z.number(), accuracyM: z.number().optional() })
+    .optional(),
 })
 export type Whereabouts = z.infer<typeof Whereabouts>
 
@@ -30,6 +34,7 @@ export const About = z.enum([
   'reminder',
   'stand-down',
   'upgrade',
+  'fault',
 ])
 
 /** What people are told. Core owns the words (`fit`), the connector its length limit. */
@@ -43,6 +48,8 @@ export const Message = z.object({
   about: About,
   kind: Kind,
   drill: z.boolean(),
+  /** A tester pressed: nobody is to come. */
+  walkTest: z.boolean().optional(),
   silent: z.boolean(),
   where: Whereabouts,
   /** Who pressed, as far as a configured name or role may be told. */

@@ -65,3 +65,14 @@ export const offered = (
       : all,
   )
 }
+
+/** How long the connector says that an input may be silent, ms; null: by nature. */
+export const silentAfter = (
+  { connector, config }: ConnectorEntry,
+  input: unknown,
+  path: Path,
+  problems: Problem[],
+): number | null =>
+  input === null || config === null || !connector.silentAfterMs
+    ? null
+    : ask(() => connector.silentAfterMs!(config, input), null, path, problems)

@@ -4,6 +4,7 @@ import * as doors from './check/doors.ts'
 import * as responders from './check/responders.ts'
 import * as silence from './check/silence.ts'
 import type { Check, Subject } from './check/subject.ts'
+import * as supervision from './check/supervision.ts'
 import * as told from './check/told.ts'
 import * as wiring from './check/wiring.ts'
 import type { Problem } from './explain.ts'
@@ -44,6 +45,10 @@ const checks: readonly Check[] = [
   devices.areasAreKnown,
   devices.facetsFit,
   devices.devicesAreUsed,
+  // What is broken is repaired.
+  supervision.faultsAreTold,
+  supervision.faultsAreHeard,
+  supervision.faultPlansAreReached,
   // Wires are connected once, and not to everybody.
   wiring.addressesDiffer,
   wiring.connectorsAreUsed,

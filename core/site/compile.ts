@@ -10,6 +10,7 @@ import { buildResponders } from './responders.ts'
 import { revisionOf } from './revision.ts'
 import type { ConnectorEntry, Device, Site } from './site.ts'
 import { didYouMean } from './suggest.ts'
+import { buildSupervision } from './supervision.ts'
 import { buildPlaces } from './tree.ts'
 
 /** Connectors by type. */
@@ -44,6 +45,15 @@ const buildConnectors = (
   return entries
 }
 
+/** What the connectors say of the places that they hear devices in. */
+const locatingOf = (entries: ReadonlyMap<string, ConnectorEntry>): Site['locating'] =>
+  new Map(
+    [...entries.values()].flatMap(({ name, connector, config }) => {
+      const named = config === null ? [] : (connector.places?.(config) ?? [])
+      return named.length > 0 ? [[name, named] as const] : []
+    }),
+  )
+
 /** The site, as far as the config can be put together, and everything that could not. */
 export const assemble = (
   config: SiteConfig,
@@ -77,6 +87,7 @@ export const assemble = (
     if (device) devices.set(name, device)
   }
   const isUnread = (name: string) => unread('responders', name)
+  const responders = buildResponders(config.responders, find, isUnread, problems)
   const site: Site = {
     revision,
     name: config.site.name,
@@ -85,8 +96,11 @@ export const assemble = (
     places,
     connectors,
     devices: coverDoors(devices),
-    responders: buildResponders(config.responders, find, isUnread, problems),
+    locating: locatingOf(connectors),
+    responders,
     plans: buildPlans(config.plans, find),
+    people: config.people,
+    supervision: buildSupervision(config.supervision, find, responders),
     incidents: config.incidents,
     api: config.api,
   }

@@ -3,6 +3,7 @@ import { Perceptible } from '../capability.ts'
 import type { Condition } from '../command.ts'
 import { duration, SecretRef } from '../connector.ts'
 import { Kind, Level } from '../fact.ts'
+import { faultClasses } from '../supervision/kinds.ts'
 
 /** Names of connectors, devices, responders and plans. */
 const Name = z
@@ -65,6 +66,66 @@ const Incidents = z
   .prefault({})
   .describe('Times that hold for all incidents.')
 
+const People = z
+  .strictObject({
+    assignment: duration(
+      'How long an assignment of a device to a person holds that says no end; a stale one names nobody.',
+      { min: '1h', max: '400d' },
+    ).default(15_552_000_000),
+    roles: z
+      .array(z.string().min(1).max(60))
+      .max(200)
+      .default([])
+      .describe('Roles whose people should carry a device; `coverage` says which have none.'),
+  })
+  .prefault({})
+  .describe('Who carries what.')
+
+const to = (what: string) => z.union([Name, z.array(Name).min(1).max(50)]).describe(what)
+
+const Supervision = z
+  .strictObject({
+    maintenance: to('Responders who are told of faults of devices and links; without it nobody is.').optional(),
+    administrators: to(
+      'Responders who are told of faults of the bridge itself and of its ways to people; default: `maintenance`.',
+    ).optional(),
+    digest: z
+      .string()
+      .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'write a time of day such as "07:00", in quotes')
+      .default('07:00')
+      .describe('When the daily digest goes out (low battery, missing, test overdue), time of day of the site.'),
+    'hold-off': duration('How long a fault must last before anybody is paged for it.', { max: '1h' }).default(
+      30_000,
+    ),
+    quiet: duration('How long a fault that came and went must be quiet before it counts as over.', {
+      min: '1m',
+      max: '24h',
+    }).default(600_000),
+    plans: z
+      .record(
+        Name,
+        z.strictObject({
+          when: z
+            .strictObject({
+              fault: z
+                .union([z.enum(faultClasses), z.array(z.enum(faultClasses)).min(1)])
+                .optional()
+                .describe('For faults of these: device, link, path or system; default all.'),
+              place: z
+                .union([PlacePath, z.array(PlacePath).min(1)])
+                .optional()
+                .describe('For devices in these places; default everywhere.'),
+            })
+            .describe('Which faults it is for; of several the one with the closest place, then with `fault`, wins.'),
+          to: to('Responders who are told instead.'),
+        }),
+      )
+      .default({})
+      .describe('Who else is told of some faults.'),
+  })
+  .prefault({})
+  .describe('Who is told of faults, and when. Never mixed with presses.')
+
 interface PlaceNode {
   level: Level
   name?: string | undefined
@@ -75,6 +136,7 @@ interface PlaceNode {
   target?: number | undefined
   beside?: string[] | undefined
   at?: [number, number] | undefined
+  outline?: [number, number][] | undefined
   'cameras-may-move'?: boolean | undefined
   privacy?: 'no-image' | undefined
   in?: Record<string, PlaceNode> | undefined
@@ -95,6 +157,12 @@ const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
       .optional()
       .describe('Neighbouring places: keys in the same parent, or whole paths. Holds both ways.'),
     at: z.tuple([z.number(), z.number()]).optional().describe('Position on the floor plan, x and y.'),
+    outline: z
+      .array(z.tuple([z.number().min(-90).max(90), z.number().min(-180).max(180)]))
+      .min(3)
+      .max(200)
+      .optional()
+      .describe('Corners of the place on the globe, latitude and longitude; GPS positions are found in it.'),
     'cameras-may-move': z
       .boolean()
       .optional()
@@ -129,9 +197,25 @@ const Device = z.strictObject({
       'Kind by press pattern, such as `double: weapon`; patterns that are not listed are the kind of the device.',
     ),
   silent: z.boolean().optional().describe('A press on it is always silent.'),
-  person: z.string().min(1).max(100).optional().describe('Who carries it.'),
+  person: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Who carries it, for good; whoever carries it for a time is assigned instead.'),
+  token: SecretRef.optional().describe('Bearer token with which this device may press over the API.'),
   perceptible,
-  test: duration('How often it must be tested.').optional(),
+  test: duration('How often it must be tested; default for what is worn: 180 d.').optional(),
+  reports: duration('How often it says by itself that it lives; silent for 90 s longer, it is lost.', {
+    min: '1s',
+    max: '31d',
+  }).optional(),
+  worn: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether people wear it: then its silence is no fault until 14 days. Default: badges and phones without a place of their own.',
+    ),
   stale: duration('How old a reading may get before it counts as unknown.', {
     min: '200ms',
     max: '1h',
@@ -256,6 +340,8 @@ export const SiteConfig = z.strictObject({
   site: Site.describe('The site itself.'),
   api: Api,
   incidents: Incidents,
+  people: People,
+  supervision: Supervision,
   places: z.record(Name, Place).describe('The tree of places.'),
   connectors: z
     .record(

@@ -1,4 +1,4 @@
-import { linkOf, offered, readAddress } from './addresses.ts'
+import { linkOf, offered, readAddress, silentAfter } from './addresses.ts'
 import type { DeviceConfig } from './config.ts'
 import type { Problem } from './explain.ts'
 import { within } from './places.ts'
@@ -35,6 +35,15 @@ const doorOf = (config: DeviceConfig, can: ReadonlySet<string>, at: Path, find: 
     fireInputs: [],
     lockable: egress === 'free' && !owner && (can.has('door.secure') || can.has('door.lockdown')),
   }
+}
+
+/** What reports by itself is known to be lost within 90 s after its time; the rest of them is for looking, ms. */
+const graceMs = 85_000
+
+/** Badges and phones, unless they have a place to themselves and belong to nobody. */
+const isWorn = ({ connector }: ConnectorEntry, { place, person }: DeviceConfig, input: unknown): boolean => {
+  const source = (input === null ? undefined : connector.sourceOf?.(input)) ?? connector.source
+  return (source === 'badge' || source === 'mobile') && (place === undefined || person !== undefined)
 }
 
 /** One device, its addresses read by its connector's schemas. */
@@ -79,8 +88,11 @@ export const buildDevice = (
     patterns: config.patterns ?? {},
     silent: config.silent ?? false,
     person: config.person ?? null,
+    token: config.token ?? null,
     perceptible: config.perceptible ?? null,
     testEveryMs: config.test ?? null,
+    worn: config.worn ?? isWorn(entry, config, input),
+    silentAfterMs: config.reports === undefined ? silentAfter(entry, input, at, problems) : config.reports + graceMs,
     staleMs: config.stale ?? null,
     camera: cameraOf(config, can, at, find),
     door: doorOf(config, can, at, find),

@@ -104,7 +104,8 @@ const indexOf = (site: Site): Index => {
   return index
 }
 
-const floorOf = (place: Place): Place | undefined =>
+/** The floor that a place is on, or the building or campus that has none. */
+export const floorOf = (place: Place): Place | undefined =>
   [place, ...ancestors(place)].find(
     ({ level }) => level === 'floor' || level === 'building' || level === 'campus',
   )

@@ -1,7 +1,8 @@
 import type { Perceptible } from '../capability.ts'
 import type { Condition } from '../command.ts'
-import type { Connector } from '../connector.ts'
+import type { Connector, NamedPlace, SecretRef } from '../connector.ts'
 import type { Json, Kind, Level } from '../fact.ts'
+import type { FaultClass } from '../supervision/kinds.ts'
 import type { SiteConfig } from './config.ts'
 
 /** A node of the tree of places. */
@@ -23,6 +24,8 @@ export interface Place {
   readonly address: string | null
   readonly precision: Level | null
   readonly at: readonly [number, number] | null
+  /** Its corners on the globe, its own only. */
+  readonly outline: readonly (readonly [number, number])[] | null
   readonly floorPlan: string | null
   readonly camerasMayMove: boolean
   readonly noImage: boolean
@@ -53,8 +56,13 @@ export interface Device {
   readonly patterns: Readonly<Record<string, Kind>>
   readonly silent: boolean
   readonly person: string | null
+  readonly token: SecretRef | null
   readonly perceptible: Perceptible | null
   readonly testEveryMs: number | null
+  /** Worn by people: its silence is no fault until 14 days. */
+  readonly worn: boolean
+  /** How long it may say nothing before it is lost, ms; null: it is silent by nature. */
+  readonly silentAfterMs: number | null
   readonly staleMs: number | null
   readonly camera: Camera | null
   readonly door: Door | null
@@ -121,6 +129,25 @@ export interface Act {
   readonly limitMs: number | null
 }
 
+/** Who is told of faults, and when. */
+export interface Supervision {
+  /** Those that say a place or a class, the most specific first. */
+  readonly plans: readonly FaultPlan[]
+  readonly maintenance: readonly ContactPath[]
+  readonly administrators: readonly ContactPath[]
+  /** Minutes after midnight, by the clocks of the site. */
+  readonly digestMinute: number
+  readonly holdOffMs: number
+  readonly quietMs: number
+}
+
+export interface FaultPlan {
+  readonly name: string
+  readonly classes: ReadonlySet<FaultClass> | null
+  readonly places: readonly Place[] | null
+  readonly to: readonly ContactPath[]
+}
+
 /** The whole config, compiled: everything that the alarm path would otherwise have to look up. */
 export interface Site {
   /** Digest of the config that it came from; an incident pins it. */
@@ -132,9 +159,13 @@ export interface Site {
   readonly places: ReadonlyMap<string, Place>
   readonly connectors: ReadonlyMap<string, ConnectorEntry>
   readonly devices: ReadonlyMap<string, Device>
+  /** Connectors that hear where devices are, by the places that their configs name. */
+  readonly locating: ReadonlyMap<string, readonly NamedPlace[]>
   readonly responders: ReadonlyMap<string, Responder>
   /** The most specific first: deepest place, then with kinds, then as in the file. Never empty. */
   readonly plans: readonly Plan[]
+  readonly people: SiteConfig['people']
+  readonly supervision: Supervision
   readonly incidents: SiteConfig['incidents']
   readonly api: SiteConfig['api']
 }

@@ -2,10 +2,11 @@ import type { Command, Receipt } from '../command.ts'
 import type { Hold } from '../door/hold.ts'
 import type { Change } from '../incident/apply.ts'
 import type { Event } from '../intake/event.ts'
+import type { Stay } from '../location/track.ts'
 import type { Entry } from './entry.ts'
 
 /** A press as the trail has it. */
-export const pressEntry = (event: Event, incident: string | null): Entry => ({
+export const pressEntry = (event: Event, incident: string | null, trace: readonly Stay[] = []): Entry => ({
   what: 'press',
   incident,
   event: event.id,
@@ -17,6 +18,7 @@ export const pressEntry = (event: Event, incident: string | null): Entry => ({
   precision: event.location.precision,
   drill: event.drill,
   simulated: event.simulated,
+  ...(trace.length > 0 ? { trace } : {}),
 })
 
 /** What was done about an incident. */

@@ -1,5 +1,6 @@
 import type { Effect, Receipt } from '../command.ts'
 import type { Kind } from '../fact.ts'
+import type { Stay } from '../location/track.ts'
 
 /** What the trail says happened. `incident` ties an entry to its incidents' timelines. */
 export type Entry =
@@ -15,6 +16,8 @@ export type Entry =
       readonly precision: string | null
       readonly drill: boolean
       readonly simulated: boolean
+      /** Where the worn device was in the minute before. */
+      readonly trace?: readonly Stay[]
     }
   | {
       readonly what: 'opened'
@@ -81,6 +84,29 @@ export type Entry =
       readonly command: string
       readonly answer: string
       readonly by: string
+    }
+  | {
+      readonly what: 'assigned'
+      readonly incident: null
+      readonly device: string
+      /** null: taken back. */
+      readonly person: string | null
+      readonly role: string | null
+      readonly by: string
+    }
+  | {
+      /** A list of the config brought newer assignments. */
+      readonly what: 'assigned.list'
+      readonly incident: null
+      readonly devices: number
+    }
+  | {
+      /** Somebody looked where a device is without an incident, and said why. */
+      readonly what: 'located'
+      readonly incident: null
+      readonly device: string
+      readonly by: string
+      readonly why: string
     }
   | { readonly what: 'start'; readonly incident: null; readonly revision: string; readonly epoch: number }
   | {

@@ -1,8 +1,8 @@
-import { Level, levels } from '../../fact.ts'
+import { levels } from '../../fact.ts'
 import type { Problem } from '../explain.ts'
 import type { Device } from '../site.ts'
 import { didYouMean } from '../suggest.ts'
-import { advice, type Check, fatal, type Subject } from './subject.ts'
+import { advice, type Check, fatal } from './subject.ts'
 
 /** What describes presses stands only on what is pressed. */
 export const pressFieldsFit: Check = ({ config }) =>
@@ -20,43 +20,20 @@ export const pressFieldsFit: Check = ({ config }) =>
 
 const isPressed = ({ means, input }: Device): boolean => means === 'press' && input !== null
 
-/** Whether the connector itself knows where its presses come from, as badge gateways do. */
-const locates = ({ config }: Subject, { connector }: Device): boolean =>
-  config.connectors[connector]?.['areas'] !== undefined
-
-interface Area {
-  readonly place?: unknown
-  readonly precision?: unknown
-}
-
-/** The areas that a connector maps to places, as badge gateways do. */
-const areasOf = (config: unknown): [string, Area][] => {
-  const areas = (config as { areas?: unknown } | null)?.areas
-  if (areas === null || typeof areas !== 'object') return []
-  return Object.entries(areas).filter(([, area]) => area !== null && typeof area === 'object')
-}
-
-/** An area leads to a place that exists, and claims no more than the place can tell (safety.md, "Location"). */
+/** A place that a connector names is there, and is claimed no more exactly than it can be told (safety.md, "Location"). */
 export const areasAreKnown: Check = ({ site, extent }) =>
-  [...site.connectors.values()].flatMap(({ name, config }) =>
-    areasOf(config).flatMap(([key, { place: path, precision }]): Problem[] => {
-      if (typeof path !== 'string') return []
-      const at = ['connectors', name, 'areas', key]
-      const place = site.places.get(path)
-      if (!place)
-        return extent.unread('places', path)
-          ? []
-          : [
-              fatal(
-                [...at, 'place'],
-                `there is no place \`${path}\`: ${didYouMean(path, site.places.keys())}`,
-              ),
-            ]
-      const level = Level.safeParse(precision)
-      if (!level.success || levels.indexOf(level.data) <= levels.indexOf(place.level)) return []
-      return [
-        fatal([...at, 'precision'], `\`${path}\` is a ${place.level}: it can't be known by ${level.data}`),
-      ]
+  [...site.locating].flatMap(([name, named]) =>
+    named.flatMap(({ path, place: wanted, precision }): Problem[] => {
+      const at = ['connectors', name, ...path]
+      const place = site.places.get(wanted)
+      if (!place) {
+        if (extent.unread('places', wanted)) return []
+        const message = `there is no place \`${wanted}\`: ${didYouMean(wanted, site.places.keys())}`
+        return [fatal([...at, 'place'], message)]
+      }
+      if (levels.indexOf(precision) <= levels.indexOf(place.level)) return []
+      const message = `\`${wanted}\` is a ${place.level}: it can't be known by ${precision}`
+      return [fatal([...at, 'precision'], message)]
     }),
   )
 
@@ -65,7 +42,7 @@ export const pressesHavePlaces: Check = (subject) =>
   [...subject.site.devices.values()].filter(isPressed).flatMap((device): Problem[] => {
     const { name, place } = device
     if (!place)
-      return subject.config.devices[name]!.place !== undefined || locates(subject, device)
+      return subject.config.devices[name]!.place !== undefined || subject.site.locating.has(device.connector)
         ? []
         : [
             advice(

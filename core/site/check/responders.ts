@@ -1,3 +1,4 @@
+import { namedIn } from '../supervision.ts'
 import { advice, type Check, fatal } from './subject.ts'
 
 /** Each way to tell somebody can tell. */
@@ -22,7 +23,8 @@ export const respondersAreUsed: Check = ({ config, site, extent }) => {
   if (!extent.complete('plans')) return []
   const groups = Object.values(config.responders).flatMap((one) => ('group' in one ? one.group : []))
   const told = site.plans.flatMap(({ steps }) => steps.flatMap((step) => step.do.flatMap(({ to }) => to)))
-  const used = new Set([...groups, ...told])
+  const ofFaults = namedIn(config.supervision).map(({ name }) => name)
+  const used = new Set([...groups, ...told, ...ofFaults])
   return Object.keys(config.responders)
     .filter((name) => !used.has(name))
     .map((name) => advice(['responders', name], `no plan tells \`${name}\``, 'key'))
