@@ -19,7 +19,7 @@ export interface Listening {
 export const listenFor = async (
   server: Server,
   listen: string,
-  callers: Callers,
+  sockets: Sockets,
   { signal }: Pick<Context, 'signal'>,
 ): Promise<Listening> => {
   await bind(server, listen)
@@ -32,7 +32,7 @@ export const listenFor = async (
     signal.removeEventListener('abort', close)
     closing ??= new Promise((resolve) => {
       server.close(() => resolve())
-      callers.drop()
+      sockets.drop()
     })
     return closing
   }
@@ -91,7 +91,7 @@ export const withinNetworks = (networks: readonly string[]): ((address: string |
 }
 
 /** Bounds who is connected: how many, and for how long, however slowly they talk. */
-export class Callers {
+export class Sockets {
   readonly #sockets = new Map<Socket, Timer>()
   readonly #clock: Clock
   readonly #max: number

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { z } from 'zod'
 import { configSchema, eventSchema } from '../cli/schema.ts'
 import { catalogue } from '../connectors/index.ts'
@@ -9,6 +10,9 @@ import { SiteConfig } from '../core/site/config.ts'
 import { type Field, fieldsOf } from './fields.ts'
 
 const root = join(import.meta.dirname, '..')
+
+/** The folder of a connector, from the root: where its declaration stands. A protocol of two has one within the other. */
+export const folderOf = ({ module }: Connector): string => relative(root, dirname(fileURLToPath(module)))
 
 const begin = '<!-- generated:config -->'
 const end = '<!-- /generated -->'
@@ -73,7 +77,8 @@ const configPage = (): string => {
   const types = [...catalogue.values()]
     .filter(({ type }) => type !== 'console')
     .map(
-      ({ type, summary }) => `[\`${type}\`](../connectors/${type}/README.md) (${summary.replace(/\.$/, '')})`,
+      (connector) =>
+        `[\`${connector.type}\`](../${folderOf(connector)}/README.md) (${connector.summary.replace(/\.$/, '')})`,
     )
   return `# The config
 
@@ -103,7 +108,7 @@ export const generated = (): ReadonlyMap<string, string> => {
     ['docs/config.md', configPage()],
   ])
   for (const connector of catalogue.values()) {
-    const path = join('connectors', connector.type, 'README.md')
+    const path = join(folderOf(connector), 'README.md')
     files.set(path, withTables(readFileSync(join(root, path), 'utf8'), connector))
   }
   return files

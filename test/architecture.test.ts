@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { catalogue } from '../connectors/index.ts'
 import { SiteConfig } from '../core/site/config.ts'
 import { fieldsOf } from '../docs/fields.ts'
+import { folderOf } from '../docs/generate.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -91,8 +92,8 @@ describe('the import law', () => {
         if (!isType && !isDynamic) closure(from, seen)
       return seen
     }
-    for (const type of catalogue.keys()) {
-      const loaded = [...closure(`connectors/${type}/index.ts`, new Set())]
+    for (const [type, connector] of catalogue) {
+      const loaded = [...closure(`${folderOf(connector)}/index.ts`, new Set())]
       expect({
         type,
         packages: loaded.filter(isPackage).filter((name) => name !== 'zod' && name !== 'jsonata'),
@@ -100,7 +101,7 @@ describe('the import law', () => {
         type,
         packages: [],
       })
-      expect(loaded).not.toContain(`connectors/${type}/link.ts`)
+      expect(loaded).not.toContain(`${folderOf(connector)}/link.ts`)
     }
   })
 
@@ -220,9 +221,9 @@ describe('every field of a config is described', () => {
 })
 
 test('a connector is a folder with fixed file names', () => {
-  for (const type of catalogue.keys())
+  for (const [type, connector] of catalogue)
     for (const name of type === 'console' ? ['index.ts', 'README.md'] : ['index.ts', 'link.ts', 'README.md'])
-      expect(files).toContain(`connectors/${type}/${name}`)
+      expect(files).toContain(`${folderOf(connector)}/${name}`)
 })
 
 describe('the lock file', () => {

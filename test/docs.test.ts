@@ -110,7 +110,7 @@ const wholeOf = (fragment: Fields, places = placesFor(fragment)): Fields => ({
 
 describe('every config in a README is one that the loader takes', () => {
   const blocks = files
-    .filter((file) => file === 'README.md' || /^connectors\/[\w-]+\/README\.md$/.test(file))
+    .filter((file) => file === 'README.md' || /^connectors\/[\w-]+(\/[\w-]+)?\/README\.md$/.test(file))
     .flatMap((file) =>
       [...read(file).matchAll(/^```yaml( fragment)?\n([\s\S]*?)^```/gm)].map(([, mark, text], index) => ({
         name: `${file} #${index + 1}${mark ?? ''}`,

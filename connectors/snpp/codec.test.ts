@@ -1,6 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { command, isSent, jobOf, lineMax, NoReply, type Reply, ReplyReader, type Verb } from './codec.ts'
+import {
+  command,
+  isSent,
+  jobOf,
+  LineReader,
+  lineMax,
+  NoLine,
+  NoReply,
+  type Reply,
+  ReplyReader,
+  reply,
+  textOf,
+  type Verb,
+  verbOf,
+} from './codec.ts'
 
 const read = (...chunks: (string | Uint8Array)[]): Reply[] => {
   const reader = new ReplyReader()
@@ -64,9 +78,9 @@ describe('replies', () => {
   })
 
   test('the pieces in which bytes come change nothing', () => {
-    const reply = fc.tuple(fc.integer({ min: 100, max: 999 }), fc.stringMatching(/^[!-~]{1,20}$/))
+    const answer = fc.tuple(fc.integer({ min: 100, max: 999 }), fc.stringMatching(/^[!-~]{1,20}$/))
     fc.assert(
-      fc.property(fc.array(reply, { maxLength: 5 }), fc.integer({ min: 1, max: 7 }), (replies, size) => {
+      fc.property(fc.array(answer, { maxLength: 5 }), fc.integer({ min: 1, max: 7 }), (replies, size) => {
         const wire = replies.map(([code, text]) => `${code} ${text}\r\n`).join('')
         const pieces = wire.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []
         expect(read(...pieces)).toEqual(replies.map(([code, text]) => ({ code, text })))
@@ -112,5 +126,51 @@ describe('commands', () => {
     ['job done', undefined],
   ])('the number in %j', (text, job) => {
     expect(jobOf(text)).toBe(job)
+  })
+})
+
+describe('lines of a client', () => {
+  const lines = (...chunks: (string | Uint8Array)[]): string[] => {
+    const reader = new LineReader()
+    return chunks.flatMap((chunk) => reader.feed(Buffer.from(chunk as string)))
+  }
+
+  test('whichever way they end and are cut', () => {
+    expect(lines('PAGE 1\r\nME', 'SS x\n', '\r\n', 'half')).toEqual(['PAGE 1', 'MESS x', ''])
+  })
+
+  test('the end of a long one is dropped; one without end is no line', () => {
+    expect(lines(`${'x'.repeat(60_000)}\nSEND\n`).map(({ length }) => length)).toEqual([2_048, 4])
+    expect(() => lines('x'.repeat(40_000), 'x'.repeat(40_000))).toThrow(NoLine)
+  })
+
+  test('the pieces in which bytes come change nothing', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.integer({ min: 1, max: 9 }), (bytes, size) => {
+        const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, nth) =>
+          bytes.subarray(nth * size, (nth + 1) * size),
+        )
+        expect(lines(...pieces)).toEqual(lines(bytes))
+      }),
+    )
+  })
+
+  test.each([
+    ['PAGEr 1 pin', 'PAGE', '1 pin'],
+    ['  mess  a  b ', 'MESS', 'a  b'],
+    ['SENDING', 'SEND', ''],
+    ['PAG 1', null, '1'],
+    ['', null, ''],
+  ])('%j is %j', (line, verb, rest) => {
+    expect(verbOf(line)).toEqual({ verb, rest })
+  })
+
+  test('text is UTF-8, else Latin-1', () => {
+    expect(textOf('f\xc3\xbcr')).toBe('für')
+    expect(textOf('f\xfcr')).toBe('für')
+  })
+
+  test('an answer is one line, whatever it says', () => {
+    expect(reply(550, 'no\r\nsuch')).toBe('550 no??such\r\n')
   })
 })

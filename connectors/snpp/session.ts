@@ -1,5 +1,4 @@
 import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { command, NoReply, type Reply, ReplyReader, type Verb } from './codec.ts'
@@ -20,11 +19,11 @@ export class Session {
   #failure: BridgeError | null = null
   #wake: () => void = () => {}
 
-  /** Dials; `signal` ends the conversation whenever it aborts. Paging servers know no `tls`, our own receiver may. */
-  constructor(host: string, port: number, signal: AbortSignal, clock: Clock, tls?: ConnectionOptions) {
+  /** Dials, or takes the `socket` that has dialled; `signal` ends the conversation whenever it aborts. */
+  constructor(host: string, port: number, signal: AbortSignal, clock: Clock, socket?: Socket) {
     this.#clock = clock
     this.#where = `${host}:${port}`
-    this.#socket = tls ? connectTls({ host, port, ...tls }) : connect({ host, port, noDelay: true })
+    this.#socket = socket ?? connect({ host, port, noDelay: true })
     const late = () =>
       this.#fail(
         new BridgeError('TIMEOUT', `${this.#where} did not answer in time`, { cause: signal.reason }),

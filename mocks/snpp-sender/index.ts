@@ -1,11 +1,10 @@
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 
 export interface SnppSenderOptions {
   readonly port: number
   readonly login?: { readonly id: string; readonly password?: string }
-  /** TLS from the first byte; the certificate is not looked at. */
-  readonly tls?: boolean
+  /** The address that it calls from, any of 127.0.0.0/8. */
+  readonly localAddress?: string
   /** How long it waits for each reply, ms; default 5,000. */
   readonly withinMs?: number
 }
@@ -81,8 +80,8 @@ export class SnppSender {
   }
 
   #dial(): Socket {
-    const where = { port: this.#options.port, host: '127.0.0.1' }
-    return this.#options.tls ? connectTls({ ...where, rejectUnauthorized: false }) : connect(where)
+    const { port, localAddress } = this.#options
+    return connect({ port, host: '127.0.0.1', ...(localAddress && { localAddress }) })
   }
 
   /** Every command after the greeting; a text by DATA goes with the dot that ends it, as one. */

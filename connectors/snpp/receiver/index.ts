@@ -1,16 +1,15 @@
 import { z } from 'zod'
 import { defineConnector, duration, type Finding, type Opening, SecretRef } from '../../../core/connector.ts'
+import { checkListening, Listening } from '../../../core/intake/listening.ts'
 import { checkText, placesOfText, TextInput, TextReading } from '../../../core/intake/text.ts'
-import { Listen, ListenTls, listenFindings, Network, PlainBeyond } from '../../../core/listen.ts'
 import { regex } from './regex.ts'
 
 const config = z.strictObject({
-  listen: Listen.default('127.0.0.1:444'),
-  networks: z
-    .array(Network)
-    .max(100)
-    .optional()
-    .describe('Who may connect: addresses and networks; default everybody who can. This machine always may.'),
+  ...Listening.shape,
+  listen: Listening.shape.listen
+    .unwrap()
+    .default('127.0.0.1:444')
+    .describe('Where it listens, as host:port (RFC 1861: 444).'),
   logins: z
     .record(
       z.string().regex(/^[!-~]{1,64}$/, 'printable ASCII without spaces'),
@@ -18,18 +17,15 @@ const config = z.strictObject({
     )
     .default({})
     .describe('Accounts by their id; with any, nobody pages without LOGIn.'),
-  tls: ListenTls.optional().describe('Speak TLS from the first byte, for senders that can.'),
-  'plain-beyond-this-machine': PlainBeyond.default(false),
   idle: duration('How long a caller may say nothing.', { min: '1s', max: '1h' }).default(120_000),
   ...TextReading.shape,
 })
 export type Config = z.infer<typeof config>
 
-const check = (opening: Omit<Opening<Config, TextInput, never>, 'cursors'>): Finding[] => {
-  const { config } = opening
-  const lacks = [config.tls ? '' : 'tls', Object.keys(config.logins).length > 0 ? '' : 'logins']
-  return [...listenFindings(config, lacks.filter(Boolean)), ...checkText(opening, regex)]
-}
+const check = (opening: Omit<Opening<Config, TextInput, never>, 'cursors'>): Finding[] => [
+  ...checkListening(opening.config),
+  ...checkText(opening, regex),
+]
 
 /** Paging by SNPP, RFC 1861 level 2, the other way round: we are the gateway. */
 export default defineConnector({
