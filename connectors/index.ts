@@ -5,9 +5,10 @@ import http from './http/index.ts'
 import modbus from './modbus/index.ts'
 import onvif from './onvif/index.ts'
 import snpp from './snpp/index.ts'
+import snppReceiver from './snpp/receiver/index.ts'
 import webhook from './webhook/index.ts'
 
 /** Every connector that a config may name by its `type`: one import and one word each. */
-const connectors: readonly Connector[] = [console, http, modbus, onvif, snpp, webhook]
+const connectors: readonly Connector[] = [console, http, modbus, onvif, snpp, snppReceiver, webhook]
 
 export const catalogue: Catalogue = new Map(connectors.map((connector) => [connector.type, connector]))
