@@ -87,7 +87,7 @@ export class Callers {
     const host = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
     return new Promise((resolve, reject) => {
       const socket = connect({ host, port, noDelay: true, signal })
-      socket.once('error', reject)
+      socket.on('error', reject)
       socket.once('connect', () => {
         const { localPort = 0 } = socket
         this.#own.add(localPort)
@@ -114,10 +114,11 @@ export class Callers {
     }
     if (this.#heardAt.size >= callersMax) this.#dropOldest()
     this.#heardAt.set(socket, this.#heard++)
+    const isOwn = () => own && this.#own.has(remotePort)
     const conversation = converse({
       // The dialling side knows its port only once it is connected: asked for when something is said.
       get own() {
-        return own && isOwn(remotePort)
+        return isOwn()
       },
       write: (bytes) => {
         if (!socket.writable) return
@@ -126,7 +127,6 @@ export class Callers {
       },
       end: () => socket.end(),
     })
-    const isOwn = (port: number) => this.#own.has(port)
     socket.on('data', (bytes: Buffer) => {
       this.#heardAt.set(socket, this.#heard++)
       conversation.hear(bytes)
