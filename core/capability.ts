@@ -107,6 +107,9 @@ export const cameraSnapshot = capability({
     evidence: z.string().optional(),
     mediaType: z.string().optional(),
     bytes: z.number().optional(),
+    /** When it was taken, ms since the epoch, and whether that was at most 5 s ago: older ones are never shown as live. */
+    capturedAt: z.number().optional(),
+    live: z.boolean().optional(),
   }),
   proof: 'answered',
   perceptible: 'none',
