@@ -15,6 +15,9 @@ import type { Device } from './device.ts'
 import type { Output } from './index.ts'
 import type { Wire } from './wire.ts'
 
+/** A picture older than this is no view of what is going on, ms. */
+const liveMs = 5_000
+
 /** What one camera output needs; read at open, so that a command is one exchange. */
 interface View {
   readonly media: Media
@@ -71,22 +74,26 @@ export class Cameras {
 
   async snapshot({ address, signal }: Order<Output, unknown>): Promise<Outcome> {
     try {
-      const bytes = await this.#fetch(address.profile, signal)
-      const capturedAt = this.#ctx.clock.now()
+      const { bytes, capturedAt } = await this.#fetch(address.profile, signal)
       const about = { mediaType: 'image/jpeg', capturedAt }
       const evidence = address.keep === true ? { evidence: await this.#ctx.keep(bytes, about) } : {}
-      return done('answered', { ...evidence, mediaType: about.mediaType, bytes: bytes.length })
+      const live = this.#ctx.clock.now() - capturedAt <= liveMs
+      return done('answered', { ...evidence, ...about, live, bytes: bytes.length })
     } catch (error) {
       return outcomeOf(error, 'none')
     }
   }
 
-  /** One picture, proven to be a JPEG. */
-  async #fetch(profile: string | undefined, signal: AbortSignal): Promise<Buffer> {
+  /** One picture, proven to be a JPEG, and when it was taken: never later than we asked for it. */
+  async #fetch(
+    profile: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ bytes: Buffer; capturedAt: number }> {
     const view = await this.#view(profile, signal)
     try {
       view.picture ??= await this.#pictureOf(view, signal)
-      const { bytes, mediaType } = await this.#wire.get(view.picture, signal)
+      const askedAt = this.#ctx.clock.now()
+      const { bytes, mediaType, ageMs } = await this.#wire.get(view.picture, signal)
       if (!/^image\/(jpeg|jpg|pjpeg)$/.test(mediaType))
         throw new BridgeError(
           'BAD_ANSWER',
@@ -94,7 +101,7 @@ export class Cameras {
         )
       if (!isJpeg(bytes))
         throw new BridgeError('BAD_ANSWER', `the picture of ${this.#device.host} is no JPEG`)
-      return bytes
+      return { bytes, capturedAt: askedAt - ageMs }
     } catch (error) {
       // An address may hold until the next restart only (InvalidAfterReboot): the next attempt asks again.
       view.picture = null

@@ -1,8 +1,10 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { test } from 'vitest'
 import type { Journal } from '../../mocks/mock.ts'
-import { startOnvifCamera } from '../../mocks/onvif-camera/index.ts'
+import type { OnvifMock } from '../../mocks/onvif/start.ts'
+import { type OnvifCamera, startOnvifCamera } from '../../mocks/onvif-camera/index.ts'
 import { startOnvifDoors } from '../../mocks/onvif-door/index.ts'
-import { cases, type Stage } from '../conformance/kit.ts'
+import { type Button, cases, type Stage } from '../conformance/kit.ts'
 import onvif from './index.ts'
 
 const account = { username: 'bridge', password: 'C4mera+Pass/wörd%=' }
@@ -20,15 +22,37 @@ const secrets = { ONVIF_PASSWORD: account.password }
 
 const asked = (journal: Journal, what: string) => () => journal.count(what)
 
+/** The device is there, but tells no events any more. */
+const deaf = (mock: OnvifMock) => () => {
+  mock.plays('PullMessages', 'fails')
+  mock.plays('CreatePullPointSubscription', 'fails')
+}
+
+const button = (mock: OnvifCamera, device: string, token: string, pressed: boolean): Button => ({
+  device,
+  press: async () => {
+    mock.input(token, pressed)
+    await wait(20)
+    mock.input(token, !pressed)
+  },
+  restores: true,
+  // A device tells what happened while nobody had subscribed only as far as it still is so.
+  remembers: false,
+  unreadable: deaf(mock),
+})
+
 const camera = async (): Promise<Stage> => {
   const mock = await startOnvifCamera({
     ...common,
     auth: ['ws-security'],
     presets: { '1': 'Hall', '2': 'Triage 2' },
+    inputs: ['DI_0', 'DI_1'],
   })
+  mock.input('DI_1', true)
   return {
     opening: (port) => ({
       config: config(port),
+      inputs: { button: { digital: 'DI_0' }, 'opens-when-pressed': { digital: 'DI_1', active: false } },
       outputs: { camera: { keep: true }, relay: { relay: 'RO_0' } },
     }),
     secrets,
@@ -54,6 +78,7 @@ const camera = async (): Promise<Stage> => {
         unknown: { output: { relay: 'RO_9' } },
       },
     ],
+    buttons: [button(mock, 'button', 'DI_0', true), button(mock, 'opens-when-pressed', 'DI_1', false)],
     close: () => mock.close(),
   }
 }
@@ -63,11 +88,16 @@ const doors = async (): Promise<Stage> => {
     ...common,
     auth: ['digest'],
     doors: { 'ED-W': { schedule: 'Locked' } },
+    accessPoints: { 'ED-W-IN': {} },
   })
   const door = mock.doors['ED-W']
   const shared = { output: 'door', unknown: { output: { token: 'NO-DOOR' } } }
   return {
-    opening: (port) => ({ config: config(port), outputs: { door: { token: 'ED-W' } } }),
+    opening: (port) => ({
+      config: config(port),
+      inputs: { keypad: { 'access-point': 'ED-W-IN' }, 'door-health': { door: 'ED-W' } },
+      outputs: { door: { token: 'ED-W' } },
+    }),
     secrets,
     peer: mock,
     trials: [
@@ -98,6 +128,16 @@ const doors = async (): Promise<Stage> => {
         reached: () => door.mode === 'Unlocked',
         // It is read first, since an override of somebody else is not ours to lift.
         preSteps: 1,
+      },
+    ],
+    buttons: [
+      {
+        device: 'keypad',
+        press: async () => mock.duress('ED-W-IN'),
+        restores: false,
+        remembers: false,
+        unreadable: deaf(mock),
+        stranger: async () => mock.duress('ED-E-IN'),
       },
     ],
     close: () => mock.close(),

@@ -95,6 +95,56 @@ export type Output = z.infer<typeof Output>
 export const kindOf = ({ token, relay }: { token?: string | undefined; relay?: string | undefined }) =>
   token !== undefined ? 'door' : relay !== undefined ? 'relay' : 'camera'
 
+const Input = z
+  .strictObject({
+    url: Url.optional().describe('Address of the device service, where it is not that of the connector.'),
+    digital: Token.optional().describe('For a button or contact at the device: token of the digital input.'),
+    active: z
+      .boolean()
+      .optional()
+      .describe(
+        'For a digital input: the state that means pressed; default true. `false` for a contact that opens when pressed.',
+      ),
+    repeats: z
+      .boolean()
+      .optional()
+      .describe(
+        'For a digital input: the device says its state again and again, so that only changes count; default false.',
+      ),
+    'access-point': Token.optional().describe(
+      'For a reader or keypad with duress codes: token of the access point.',
+    ),
+    holders: z
+      .literal('name')
+      .optional()
+      .describe(
+        'For an access point: record the name of the card that was used; without it nothing personal is kept.',
+      ),
+    door: Token.optional().describe(
+      'For troubles of a door (forced, held open, tamper, fault): its token in the door controller.',
+    ),
+  })
+  .superRefine((input, ctx) => {
+    const refuse = (path: string[], message: string) => ctx.addIssue({ code: 'custom', path, message, input })
+    const given = inputKinds.filter((kind) => input[kind] !== undefined)
+    if (given.length !== 1)
+      refuse(given.slice(1, 2), 'name exactly one of `digital`, `access-point` and `door`')
+    for (const field of ['active', 'repeats'] as const)
+      if (input.digital === undefined && input[field] !== undefined)
+        refuse([field], `only a digital input has \`${field}\``)
+    if (input['access-point'] === undefined && input.holders !== undefined)
+      refuse(['holders'], 'only an access point has `holders`')
+  })
+export type Input = z.infer<typeof Input>
+
+const inputKinds = ['digital', 'access-point', 'door'] as const
+
+/** What an input is, and its token. */
+export const inputKindOf = (input: Input): { kind: (typeof inputKinds)[number]; token: string } => {
+  const kind = inputKinds.find((name) => input[name] !== undefined) ?? 'digital'
+  return { kind, token: input[kind] ?? '' }
+}
+
 const offered = {
   camera: ['camera.preset', 'camera.snapshot'],
   door: ['door.state', 'door.secure', 'door.lockdown', 'door.release'],
@@ -112,20 +162,65 @@ const can = [
 ] as const
 export type OnvifCan = (typeof can)[number]
 
-const urlOf = (config: Config, output: Output): string => {
-  const url = output.url ?? config.url
+const urlOf = (config: Config, at: Input | Output): string => {
+  const url = at.url ?? config.url
   return url === undefined ? '' : new URL(url).href
+}
+
+/** Whose an address is: one part of one device belongs to one name. */
+interface Owned {
+  readonly url: string
+  readonly field: string
+  readonly is: string
+  readonly token: string | undefined
+}
+
+const ownerOf = (config: Config, output: Output): Owned => {
+  const kind = kindOf(output)
+  const field = kind === 'door' ? 'token' : 'relay'
+  // Several names for one camera do no harm.
+  return {
+    url: urlOf(config, output),
+    field,
+    is: `this ${kind}`,
+    token: kind === 'camera' ? undefined : output[field],
+  }
+}
+
+const findingsOf = <At>(
+  side: 'inputs' | 'outputs',
+  devices: ReadonlyMap<string, At>,
+  owned: (at: At) => Owned,
+): Finding[] => {
+  const findings: Finding[] = []
+  const owners = new Map<string, string>()
+  for (const [name, at] of devices) {
+    const refuse = (field: string[], message: string) =>
+      findings.push({ path: [side, name, ...field], message, fatal: true })
+    const { url, field, is, token } = owned(at)
+    if (url === '') refuse([], 'no address: write `url` here or at the connector')
+    if (token === undefined) continue
+    const key = `${url} ${field} ${token}`
+    const owner = owners.get(key)
+    // Two names for one door would be held, and released, one against the other; two for one button press twice.
+    if (owner !== undefined) refuse([field], `${owner} is ${is} already: one device each`)
+    owners.set(key, owner ?? name)
+  }
+  return findings
 }
 
 /** How long a state may take to show after a command, ms (safety.md: read back within 3 s). */
 export const readBackMs = 3_000
 
-export default defineConnector<Config, never, Output, OnvifCan>({
+export default defineConnector<Config, Input, Output, OnvifCan>({
   type: 'onvif',
-  summary: 'Cameras, relays and doors that speak ONVIF (profiles S, T and C).',
+  summary: 'Cameras, relays, doors, buttons and duress codes that speak ONVIF (profiles S, T and C).',
   module: import.meta.url,
   contract: 1,
+  source: 'camera-input',
+  sourceOf: ({ digital }) => (digital === undefined ? 'door-reader' : 'camera-input'),
   config: Config,
+  input: Input,
   output: Output,
   can,
   link: urlOf,
@@ -136,6 +231,8 @@ export default defineConnector<Config, never, Output, OnvifCan>({
   },
   offers: (_config, output) => offered[kindOf(output)],
   staleAfterMs: ({ poll }) => 3 * poll,
+  // Each answer to a pull is a sign of life of every input, and a pull takes no longer than this.
+  silentAfterMs: ({ poll, timeout }) => 3 * poll + timeout,
   // A release may read, withdraw, read back, unlock and read back; the others are one command and its reading back.
   attemptMs: ({ timeout }, capability) =>
     capability === 'door.release'
@@ -143,24 +240,12 @@ export default defineConnector<Config, never, Output, OnvifCan>({
       : capability.startsWith('door.') || capability === 'relay.set'
         ? 2 * timeout + readBackMs
         : 2 * timeout,
-  check: ({ config, outputs }) => {
-    const findings: Finding[] = []
-    const owners = new Map<string, string>()
-    for (const [name, output] of outputs) {
-      const refuse = (field: string[], message: string) =>
-        findings.push({ path: ['outputs', name, ...field], message, fatal: true })
-      const url = urlOf(config, output)
-      if (url === '') refuse([], 'no address: write `url` here or at the connector')
-      const kind = kindOf(output)
-      if (kind === 'camera') continue
-      const field = kind === 'door' ? 'token' : 'relay'
-      const key = `${url} ${kind} ${output[field]}`
-      const owner = owners.get(key)
-      // Two names for one door would be held, and released, one against the other.
-      if (owner !== undefined) refuse([field], `${owner} is this ${kind} already: one device each`)
-      owners.set(key, owner ?? name)
-    }
-    return findings
-  },
+  check: ({ config, inputs, outputs }) => [
+    ...findingsOf('outputs', outputs, (output) => ownerOf(config, output)),
+    ...findingsOf('inputs', inputs, (input) => {
+      const { kind, token } = inputKindOf(input)
+      return { url: urlOf(config, input), field: kind, is: 'this input', token }
+    }),
+  ],
   open: async (opening, ctx) => (await import('./link.ts')).open(opening, ctx),
 })

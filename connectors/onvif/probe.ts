@@ -3,7 +3,8 @@ import type { Cameras } from './camera.ts'
 import { OnvifError } from './codec/fault.ts'
 import type { Device } from './device.ts'
 import type { Doors } from './door.ts'
-import { kindOf, type Output } from './index.ts'
+import { type Input, kindOf, type Output } from './index.ts'
+import { probeInputs } from './probe-inputs.ts'
 import type { Relays } from './relay.ts'
 
 /** What a link is made of. */
@@ -12,18 +13,20 @@ export interface Parts {
   readonly doors: Doors
   readonly relays: Relays
   readonly cameras: Cameras
+  readonly inputs: ReadonlyMap<string, Input>
 }
 
 /** What a door must be able to do for each of our capabilities (attributes of DoorCapabilities, doorcontrol.wsdl). */
 const needs = { 'door.secure': 'Lock', 'door.lockdown': 'LockDown' } as const
 
-/** Tries out a device, or one of its outputs, by reading only: nothing moves, nothing is kept. */
+/** Tries out a device with all its inputs, or one of its outputs, by reading only: nothing moves, nothing is kept. */
 export const probe =
   (parts: Parts) =>
   async (address: Output | null, signal: AbortSignal): Promise<Json> => {
     const { device } = parts
     const about = { ...(await device.enter(signal)), clockOffsetMs: device.offsetMs }
-    if (address === null) return about
+    if (address === null)
+      return parts.inputs.size === 0 ? about : { ...about, inputs: await probeInputs(parts, signal) }
     const kind = kindOf(address)
     return { ...about, [kind]: await probes[kind](parts, address, signal) }
   }

@@ -11,6 +11,8 @@ export interface Watched {
   readonly doorTokens: ReadonlyMap<string, string>
   /** Names of the devices that are as fresh as the link itself: cameras and relays. */
   readonly others: readonly string[]
+  /** Whether something of a device, named by its name, can't be told at the moment. */
+  isUnknown(name: string): boolean
   readonly pollMs: number
 }
 
@@ -59,10 +61,11 @@ export class Round {
 
   /** Notes every device of the link; what can't be read is unknown. */
   async note(signal: AbortSignal): Promise<void> {
-    const { device, doorTokens, others } = this.#watched
+    const { device, doorTokens, others, isUnknown } = this.#watched
     const clockOffsetMs = device.offsetMs
     this.#warnOfClock(clockOffsetMs)
-    for (const name of others) this.#ctx.note(name, { quality: 'good', clockOffsetMs })
+    if (signal.aborted) return
+    for (const name of others) if (!isUnknown(name)) this.#ctx.note(name, { quality: 'good', clockOffsetMs })
     const queue = doorTokens[Symbol.iterator]()
     // Two at a time: a door whose reading hangs must not make the others stale.
     const [one, two] = await Promise.all([this.#readFrom(queue, signal), this.#readFrom(queue, signal)])
@@ -76,7 +79,8 @@ export class Round {
       try {
         await this.#watched.doors.read(token, signal)
         this.#unread.delete(name)
-        this.#ctx.note(name, { quality: 'good', clockOffsetMs: this.#watched.device.offsetMs })
+        if (!signal.aborted && !this.#watched.isUnknown(name))
+          this.#ctx.note(name, { quality: 'good', clockOffsetMs: this.#watched.device.offsetMs })
       } catch (error) {
         errors.push(error)
         if (!signal.aborted) this.#unreadable(name, token, error)

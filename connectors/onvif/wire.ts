@@ -36,6 +36,8 @@ export interface Answer {
   readonly status: number
   readonly mediaType: string
   readonly bytes: Buffer
+  /** How old it is by its own account (RFC 9110 and 9111: Age, Date minus Last-Modified), ms; 0 where it says nothing. */
+  readonly ageMs: number
 }
 
 /** The longest honest answers (profiles of a large recorder) have about 200 kB. */
@@ -52,7 +54,8 @@ export class Wire {
   constructor(options: WireOptions) {
     this.#options = options
     this.#agent = new Agent({
-      connections: 4,
+      // A pull holds one for as long as there is nothing to tell.
+      connections: 5,
       pipelining: 1,
       // An abort must close the socket, not one stream of it.
       allowH2: false,
@@ -135,7 +138,8 @@ export class Wire {
           .split(';')[0]
           ?.trim()
           .toLowerCase() ?? ''
-      if (status !== 401) return { status, mediaType, bytes }
+      const answer = { status, mediaType, bytes, ageMs: ageOf(headers) }
+      if (status !== 401) return answer
       // Refused unread: nothing has been asked of the device yet.
       progress.sent = false
       const challenge = readChallenge([headers['www-authenticate'] ?? []].flat())
@@ -143,7 +147,7 @@ export class Wire {
       if (challenge === null || (known !== undefined && !stale) || round === 3) {
         this.#asked.delete(key)
         // Some devices put their fault into the 401; without a body it is a plain refusal.
-        if (challenge === null && bytes.length > 0) return { status, mediaType, bytes }
+        if (challenge === null && bytes.length > 0) return answer
         throw errorOfStatus(401, 'our user or password')
       }
       this.#asked.set(key, { challenge, count: 0 })
@@ -233,6 +237,13 @@ const readBody = async (body: Readable, limit: number): Promise<Buffer> => {
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks, size)
+}
+
+const ageOf = (headers: Dispatcher.ResponseData['headers']): number => {
+  const kept = 1_000 * Number(headers['age'] ?? 0)
+  // Both are of the same clock, so it doesn't matter whether it is right.
+  const made = Date.parse(String(headers['date'])) - Date.parse(String(headers['last-modified']))
+  return Math.max(0, kept || 0, made || 0)
 }
 
 const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? '')

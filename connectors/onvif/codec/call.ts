@@ -2,6 +2,7 @@ import { escapeXml, type Xml } from './xml.ts'
 
 /** The services that we use, by the namespace under which a device lists them (GetServices). */
 export const namespaces = {
+  accessControl: 'http://www.onvif.org/ver10/accesscontrol/wsdl',
   device: 'http://www.onvif.org/ver10/device/wsdl',
   deviceIO: 'http://www.onvif.org/ver10/deviceIO/wsdl',
   doorControl: 'http://www.onvif.org/ver10/doorcontrol/wsdl',

@@ -169,7 +169,9 @@ test('any notice is about a relay or not', () => {
     .map((items) => new Map(items))
   fc.assert(
     fc.property(fc.constantFrom('Device/Trigger/Relay', 'x'), map, map, (topic, source, data) => {
-      expect([true, false, null]).toContain(relayStateIn({ topic, operation: '', source, data }, 'RO_0'))
+      expect([true, false, null]).toContain(
+        relayStateIn({ topic, operation: '', at: null, source, data }, 'RO_0'),
+      )
     }),
   )
 })

@@ -1,0 +1,45 @@
+import type { Fact } from '../../core/fact.ts'
+import type { DuressHeard } from './codec/input.ts'
+
+interface Settings {
+  /** null: an access point that nobody configured. */
+  readonly device: string | null
+  readonly at: string
+  /** Whether the name of the card's holder may be recorded. */
+  readonly names: boolean
+  /** Unique to one life of the subscription. */
+  readonly session: () => number
+}
+
+/**
+ * One access point: a duress code there is a press. It is no state but a moment (IsProperty is false), so it has no end,
+ * and nobody tells it again.
+ */
+export class Reader {
+  readonly #settings: Settings
+  /** Presses of the same second in this life of ours: controllers tell whole seconds. */
+  #last = { at: Number.NaN, nth: 0 }
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+  }
+
+  read({ holder, reason }: DuressHeard, at: number): Fact[] {
+    const { device, at: where, names, session } = this.#settings
+    this.#last = { at, nth: at === this.#last.at ? this.#last.nth + 1 : 0 }
+    const key = `${device ?? where}/${session()}/${at}${this.#last.nth === 0 ? '' : `+${this.#last.nth}`}`
+    return [
+      {
+        is: 'press',
+        phase: 'active',
+        device,
+        from: `duress code at ${where}`,
+        key,
+        occurredAt: at,
+        ...(names && holder !== null ? { person: holder } : {}),
+        // The card's token names a person as well as the name does: neither is kept unless the config says so.
+        raw: { accessPoint: where, reason, holder: holder === null ? null : names ? holder : 'not kept' },
+      },
+    ]
+  }
+}
