@@ -66,7 +66,10 @@ export class Running {
     const { file } = this.#settings
     const { site, findings } = await loadConfig(file, catalogue)
     if (!site) return { is: 'refused', why: `${file} has findings that must be corrected`, findings }
-    if (site.revision === this.#machine.site.revision) return { is: 'unchanged', findings }
+    if (site.revision === this.#machine.site.revision) {
+      this.#machine.assignments.takeOver(site.assignments)
+      return { is: 'unchanged', findings }
+    }
     const dropped = this.#machine.doors
       .liveHolds()
       .filter(({ door }) => !keeps(site, this.#machine.site, door))

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { Catalogue } from '../core/site/compile.ts'
 import { SiteConfig } from '../core/site/config.ts'
 
+import { ListFields } from './expand.ts'
+
 type Schema = Record<string, any>
 
 /** What a person writes: before defaults, and durations as texts. */
@@ -65,6 +67,8 @@ export const jsonSchema = (catalogue: Catalogue): Schema => {
   const { connectors, devices } = whole['properties']
   connectors.additionalProperties = connectorSchema(catalogue, defs)
   const { properties } = devices.additionalProperties
+  Object.assign(properties, toJson(ListFields)['properties'])
+  devices.propertyNames = { type: 'string', maxLength: 100 }
   properties.input = addressSchema(catalogue, 'input', properties.input.description, defs)
   properties.output = addressSchema(catalogue, 'output', properties.output.description, defs)
   return {

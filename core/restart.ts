@@ -29,6 +29,7 @@ export const restore = async (machine: Machine): Promise<void> => {
     commands.filter(({ capability }) => capability === 'door.release'),
   )
   await adopt(machine, opened.unfinishedCommands)
+  machine.assignments.takeOver(site.assignments)
   await countSpilled(machine)
   const entry: Entry = { what: 'start', incident: null, revision: site.revision, epoch: opened.epoch }
   void store.commit({

@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { z } from 'zod'
 import { configSchema, eventSchema } from '../cli/schema.ts'
+import { ListFields } from '../config/expand.ts'
 import { catalogue } from '../connectors/index.ts'
 import type { Connector } from '../core/connector.ts'
 import { errors } from '../core/error.ts'
@@ -94,6 +95,22 @@ whole example is [config/demo/site.yaml](../config/demo/site.yaml).
 - Connectors have types, each with fields of its own: ${types.join(', ')}.
 
 ${sections.join('\n\n')}
+
+## Many devices in one entry
+
+An entry of \`devices\` is a template where its name or its texts hold a range, or where it has \`from\`:
+
+~~~yaml
+devices:
+  ward-{1..16}: { connector: panel, input: { discrete: "{20..35}" }, place: "north/l3/room-{1..16}" }
+  badge: { from: badges.csv, connector: badges, input: { id: "{tag}" }, person: "{employee}", role: "{job}", until: "{end}" }
+~~~
+
+All ranges of an entry have the same length; a text that is nothing but a range becomes a number. Of a list, the first line
+names the columns; a finding says the line of the list. Who carries what is not part of the config that is stored: it is an
+assignment, dated by \`since\`, that a newer one replaces, whether it comes from the list or from the API.
+
+${tableOf(fieldsOf(ListFields).map((field) => ({ ...field, name: `devices.*.${field.name}` })))}
 `
 }
 

@@ -100,6 +100,7 @@ export const assemble = (
     responders,
     plans: buildPlans(config.plans, find),
     people: config.people,
+    assignments: new Map(),
     supervision: buildSupervision(config.supervision, find, responders),
     incidents: config.incidents,
     api: config.api,

@@ -2,6 +2,7 @@ import type { Perceptible } from '../capability.ts'
 import type { Condition } from '../command.ts'
 import type { Connector, NamedPlace, SecretRef } from '../connector.ts'
 import type { Json, Kind, Level } from '../fact.ts'
+import type { Assignment } from '../people/assignments.ts'
 import type { FaultClass } from '../supervision/kinds.ts'
 import type { SiteConfig } from './config.ts'
 
@@ -166,6 +167,8 @@ export interface Site {
   readonly plans: readonly Plan[]
   readonly people: SiteConfig['people']
   readonly supervision: Supervision
+  /** Who carries what, as the lists of the config say; no part of the revision, since people change more often than wires. */
+  readonly assignments: ReadonlyMap<string, Assignment>
   readonly incidents: SiteConfig['incidents']
   readonly api: SiteConfig['api']
 }
