@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { BlockList, isIPv6, type Server, type Socket } from 'node:net'
+import { BlockList, connect, isIPv6, type Server, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Clock, Timer } from './clock.ts'
 import type { Context } from './connector.ts'
 import { BridgeError, messageOf } from './error.ts'
@@ -65,14 +67,41 @@ export const readTls = async (tls: ListenTls): Promise<{ cert: Buffer; key: Buff
   return { cert: cert as Buffer, key: key as Buffer }
 }
 
-/** Where this machine itself reaches a listener of its own, even one that listens on every address. */
-export const ownAddress = (server: Server): { host: string; port: number } => {
+/** Dials a listener of our own, even one that listens on every address. Rejects when that does not work or the signal aborts. */
+export const dialOwn = (server: Server, signal: AbortSignal): Promise<Socket> => {
   const address = server.address()
   if (address === null || typeof address === 'string')
-    throw new BridgeError('NOT_LISTENING', 'it no longer listens')
+    return Promise.reject(new BridgeError('LINK_DOWN', 'it no longer listens'))
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address
-  return { host, port: address.port }
+  const socket = connect({ host, port: address.port, noDelay: true, signal })
+  return connected(socket, 'connect')
 }
+
+/** Begins TLS with a listener of our own, which must show just this certificate, whatever name it is for. */
+export const secureOwn = async (socket: Socket, cert: Buffer): Promise<TLSSocket> => {
+  const secured = connectTls({ socket, rejectUnauthorized: false })
+  await connected(secured, 'secureConnect')
+  const shown = secured.getPeerX509Certificate()?.fingerprint256
+  if (shown === new X509Certificate(cert).fingerprint256) return secured
+  secured.destroy()
+  throw new BridgeError('REFUSED', 'our own listener shows another certificate than that of `tls`')
+}
+
+const connected = <T extends Socket>(socket: T, event: string): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const failed = (error: Error) =>
+      reject(new BridgeError('UNREACHABLE', `our own listener: ${messageOf(error)}`, { cause: error }))
+    const gone = () => failed(new Error('closed the connection'))
+    socket.once('error', failed)
+    socket.once('close', gone)
+    socket.once(event, () => {
+      socket.off('error', failed)
+      socket.off('close', gone)
+      // Whoever reads it sees it end; an error of its own must not go unheard.
+      socket.on('error', () => {})
+      resolve(socket)
+    })
+  })
 
 /** Whether an address is in one of the networks. */
 export const withinNetworks = (networks: readonly string[]): ((address: string | undefined) => boolean) => {
