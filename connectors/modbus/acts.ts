@@ -4,8 +4,11 @@ import { done, failed, type Order, type Outcome } from '../../core/command.ts'
 import type { Acts } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { bitAt, exceptionOf } from './codec.ts'
-import { inWords, type Output, type Point, relayOf } from './index.ts'
-import { ModbusException, NotSent, type Wire } from './wire.ts'
+import type { Output } from './config.ts'
+import { inWords, type Point, relayOf } from './points.ts'
+import { ModbusException, NotSent } from './refusal.ts'
+import type { Unit } from './unit.ts'
+import type { Wire } from './wire.ts'
 
 /** How long a door's own system may take to say that it is locked, and how often it is asked, ms. */
 const door = { reportsWithinMs: 3_000, askedEveryMs: 50 }
@@ -32,15 +35,17 @@ export const actsOf = (wire: Wire, clock: Clock): Acts<Can, Output> => ({
 /** Sets the relay and reads it back; null when it is as it should be. */
 const setRelay = async (wire: Wire, order: Order<Output>, on: boolean): Promise<Outcome | null> => {
   const relay = relayOf(order.address)
+  const unit = wire.unit(order.address.unit)
   let reached: 'nothing' | 'writing' | 'written' = 'nothing'
   try {
     return await wire.turn(async () => {
-      const word = relay.bit === null ? 0 : ((await wire.read(relay))[0] ?? 0)
+      const word = relay.bit === null ? 0 : ((await unit.read(relay))[0] ?? 0)
+      await unit.ready()
       if (order.signal.aborted) return failed('ABORTED', `${inWords(relay)}: given up before it was set`)
       reached = 'writing'
-      await write(wire, relay, word, on)
+      await write(unit, relay, word, on)
       reached = 'written'
-      if (bitAt(relay, await wire.read(relay), relay) === on) return null
+      if (bitAt(relay, await unit.read(relay), relay) === on) return null
       return failed('UNCONFIRMED', `${inWords(relay)} was set ${onOff(on)}, but reads ${onOff(!on)}`, {
         effect: 'possible',
       })
@@ -50,20 +55,20 @@ const setRelay = async (wire: Wire, order: Order<Output>, on: boolean): Promise<
   }
 }
 
-const write = (wire: Wire, relay: Point, word: number, on: boolean): Promise<void> => {
-  if (relay.bit === null) return wire.writeCoil(relay.address, on)
+const write = (unit: Unit, relay: Point, word: number, on: boolean): Promise<void> => {
+  if (relay.bit === null) return unit.writeCoil(relay.address, on)
   const mask = 1 << relay.bit
-  return wire.writeRegister(relay.address, on ? word | mask : word & ~mask)
+  return unit.writeRegister(relay.address, on ? word | mask : word & ~mask)
 }
 
 /** What the door says of itself: by its own contact where there is one, else by our relay. */
-export const readDoor = async (wire: Wire, address: Output): Promise<DoorReport> => {
+export const readDoor = async (unit: Unit, address: Output): Promise<DoorReport> => {
   const relay = relayOf(address)
   const contact: Point | null = address.state
     ? { read: 2, address: address.state.discrete, length: 1, bit: null }
     : null
   const at = contact ?? relay
-  const is = bitAt(at, await wire.read(at), at)
+  const is = bitAt(at, await unit.read(at), at)
   const locked = contact ? is === (address.state?.normally === 'open') : is
   return { mode: locked ? 'locked' : 'unlocked' }
 }
@@ -75,7 +80,9 @@ const reported = async (
 ): Promise<Outcome> => {
   if (order.signal.aborted && effect === 'none') return failed('ABORTED', 'given up before the door was read')
   try {
-    return done('confirmed', { ...(await wire.turn(() => readDoor(wire, order.address))) })
+    return done('confirmed', {
+      ...(await wire.turn(() => readDoor(wire.unit(order.address.unit), order.address))),
+    })
   } catch (error) {
     return explain(error, effect === 'none' ? 'nothing' : 'written')
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bitAt, counted, counterAt, covers, crc16, frame, unframe } from './codec.ts'
-import { type Run, requestsFor } from './index.ts'
+import { type Run, requestsFor } from './points.ts'
 
 const run = fc
   .record({

@@ -1,6 +1,7 @@
 import type { Failure } from '../../core/command.ts'
 import type { ErrorCode } from '../../core/error.ts'
-import type { Config, Point, Run } from './index.ts'
+import type { Config } from './config.ts'
+import type { Point, Run } from './points.ts'
 
 /** What one request returned: one number an address, bits as 0 and 1. */
 export type Values = readonly number[]
@@ -74,6 +75,55 @@ export const crc16 = (bytes: Uint8Array): number => {
   return crc
 }
 
+export const crcBytes = 2
+
+/** Unit and PDU with their CRC, low byte first, as on a serial line. */
+export const sealed = (body: Uint8Array): Buffer => {
+  const bytes = Buffer.allocUnsafe(body.length + crcBytes)
+  bytes.set(body, 0)
+  bytes.writeUInt16LE(crc16(body), body.length)
+  return bytes
+}
+
+/** How long the answer to a serial request is, without exceptions (MODBUS Application Protocol 1.1b3, 6). */
+export const answerBytes = (request: Buffer): number => {
+  const code = request[1] ?? 0
+  if (code > 4) return 8
+  const count = request.readUInt16BE(4)
+  return 3 + (code <= 2 ? Math.ceil(count / 8) : 2 * count) + crcBytes
+}
+
+/** An answer on a serial line; `end` is where it ends in the bytes that it was found in. */
+export interface Answer {
+  readonly unit: number
+  readonly code: number
+  readonly bytes: Buffer
+  readonly end: number
+}
+
+/** The first answer in `bytes` whose CRC is right, with whatever noise before it; null when there is none yet. */
+export const nextAnswer = (bytes: Buffer): Answer | null => {
+  for (let at = 0; at + exceptionBytes <= bytes.length; at++) {
+    const code = bytes[at + 1] ?? 0
+    const length = lengthOf(code, bytes[at + 2] ?? 0)
+    const end = at + length
+    if (length === 0 || end > bytes.length) continue
+    const frame = bytes.subarray(at, end)
+    if (crc16(frame.subarray(0, -crcBytes)) !== frame.readUInt16LE(length - crcBytes)) continue
+    return { unit: frame[0] ?? 0, code, bytes: frame, end }
+  }
+  return null
+}
+
+const exceptionBytes = 5
+
+/** How long an answer of this function is whose third byte is `count`; 0: not one of ours. */
+const lengthOf = (code: number, count: number): number => {
+  if (code > 0x80) return exceptionBytes
+  if (code >= 1 && code <= 4) return 3 + count + crcBytes
+  return code === 5 || code === 6 || code === 8 ? 8 : 0
+}
+
 interface Exception {
   readonly means: string
   readonly code: ErrorCode
@@ -116,3 +166,6 @@ export const exceptionOf = (code: number): Exception =>
     effect: 'possible',
     ofConfig: false,
   }
+
+/** Whether an exception comes from a gateway whose unit did not answer it. */
+export const unreached = (code: number): boolean => code === 10 || code === 11

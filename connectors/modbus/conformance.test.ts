@@ -1,5 +1,5 @@
 import { test } from 'vitest'
-import { type ModbusPanel, startModbusPanel } from '../../mocks/modbus-panel/index.ts'
+import { type ModbusPanel, startModbusPanel, startPty } from '../../mocks/modbus-panel/index.ts'
 import { type Button, cases, type Stage, type Trial } from '../conformance/kit.ts'
 import modbus from './index.ts'
 
@@ -7,17 +7,40 @@ import modbus from './index.ts'
 const fingerMs = 60
 const coils = { relay: 0, latch: 8 }
 const bit = { register: 5, bit: 2 }
+const loopAt = 200
+const normalAt = 1_000
 
-const start = async (): Promise<Stage> => {
-  const panel = await startModbusPanel()
+const loop = {
+  normal: [900, 1_100],
+  alarm: [1_900, 2_100],
+  open: [4_000, 4_095],
+  short: [0, 50],
+  hysteresis: 20,
+}
+
+/** How the panel is reached; by `line` the kit has no hands on the bytes in between. */
+type Way = 'tcp' | 'rtu' | 'line'
+
+const start = async (way: Way): Promise<Stage> => {
+  const panel = await startModbusPanel({
+    framing: way === 'tcp' ? 'tcp' : 'rtu',
+    diagnostics: way === 'line' ? 'answered' : 'refused',
+  })
   panel.latch(6, coils.latch)
+  panel.setRegister(loopAt, normalAt, { table: 'input' })
+  const pty = way === 'line' ? await startPty(panel.port) : null
   return {
     opening: (port) => ({
-      config: { host: '127.0.0.1', port, poll: '20ms', timeout: '250ms' },
+      config: {
+        ...(pty ? { line: { path: pty.path } } : { host: '127.0.0.1', port, framing: way }),
+        poll: '20ms',
+        timeout: '250ms',
+      },
       inputs: {
         counted: { discrete: 4, counter: 24 },
         plain: { discrete: 5 },
         latched: { discrete: 6, latch: { reset: coils.latch } },
+        looped: { register: loopAt, bands: loop },
       },
       outputs: {
         relay: { coil: coils.relay },
@@ -26,10 +49,13 @@ const start = async (): Promise<Stage> => {
       },
     }),
     secrets: {},
-    peer: panel,
+    ...(pty === null && { peer: panel }),
     trials: [relay(panel), relayBit(panel), ...door(panel)],
-    buttons: [counted(panel), plain(panel), latched(panel)],
-    close: () => panel.close(),
+    buttons: [counted(panel), plain(panel), latched(panel), looped(panel)],
+    close: async () => {
+      await pty?.unplug()
+      await panel.close()
+    },
   }
 }
 
@@ -99,6 +125,19 @@ const plain = (panel: ModbusPanel): Button => ({
   unreadable: () => panel.fail(1, 11),
 })
 
+/** The resistor of the button changes the value of the loop. */
+const looped = (panel: ModbusPanel): Button => ({
+  device: 'looped',
+  press: async () => {
+    panel.setRegister(loopAt, 2_000, { table: 'input' })
+    await new Promise((resolve) => setTimeout(resolve, 2 * fingerMs))
+    panel.setRegister(loopAt, normalAt, { table: 'input' })
+  },
+  restores: true,
+  remembers: false,
+  unreadable: () => panel.fail(1, 11),
+})
+
 /** What is told to the wire is that the latch may be cleared. */
 const latched = (panel: ModbusPanel): Button => ({
   device: 'latched',
@@ -109,5 +148,6 @@ const latched = (panel: ModbusPanel): Button => ({
   unreadable: () => panel.fail(1, 4),
 })
 
-const checks = await cases({ connector: modbus, start })
+const subject = (way: Way) => ({ name: way, connector: modbus, start: () => start(way) })
+const checks = await cases(subject('tcp'), subject('rtu'), subject('line'))
 for (const { name, run } of checks) test(name, run)

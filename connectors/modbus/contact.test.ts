@@ -182,12 +182,12 @@ describe('antivalent pair', () => {
       [160, { level: false, pair: true }],
     ])
     expect(said(facts)).toEqual(['press active', 'trouble active'])
-    expect(contact.pair).toBe('broken')
+    expect(contact.wires).toBe('broken')
     expect(said(contact.read({ level: false, pair: false }, 180))).toEqual([
       'trouble restored',
       'press restored',
     ])
-    expect(contact.pair).toBe('sound')
+    expect(contact.wires).toBe('sound')
   })
 
   test('a trouble that goes on over our restart is not said twice, and ends under its key', () => {

@@ -9,7 +9,21 @@ export interface Reading {
   /** Level of the complementary contact as if it were this one: the same as `level` while the pair is sound. */
   readonly pair?: boolean | null
   readonly counter?: number | null
+  /** What is wrong with a supervised loop; null: nothing. */
+  readonly broken?: Exclude<Broken, 'pair'> | null
+  /** The value of a supervised loop, in the unit of its bands. */
+  readonly measured?: number
 }
+
+/** What can be wrong with the wires of an input. */
+type Broken = keyof typeof troubles
+
+const troubles = {
+  pair: { trouble: 'fault', words: 'the two contacts contradict each other: a wire is cut or bridged' },
+  open: { trouble: 'tamper', words: 'the loop is cut' },
+  short: { trouble: 'tamper', words: 'the loop is bridged' },
+  fault: { trouble: 'fault', words: 'the value of the loop is in none of its bands' },
+} as const
 
 const Cursor = z.object({
   counter: z.number().nullable(),
@@ -20,6 +34,8 @@ const Cursor = z.object({
   press: z.string().nullable(),
   /** Key of the trouble that goes on. */
   fault: z.string().nullable(),
+  /** Which one that is. */
+  broken: z.enum(['pair', 'open', 'short', 'fault']).default('pair'),
 })
 type Cursor = z.infer<typeof Cursor>
 
@@ -43,6 +59,7 @@ export class Contact {
   /** When a press was last seen in the counter alone; a level that follows at once is the same. */
   #countedAt = Number.NEGATIVE_INFINITY
   #unequalSince: number | null = null
+  #measured: number | undefined
   /** The counter went down in this reading. */
   restarted = false
   /** The cursor has moved without a fact that would carry it. */
@@ -53,7 +70,7 @@ export class Contact {
     const cursor = Cursor.safeParse(stored)
     this.#cursor = cursor.success
       ? cursor.data
-      : { counter: null, since: now, level: false, press: null, fault: null }
+      : { counter: null, since: now, level: false, press: null, fault: null, broken: 'pair' }
   }
 
   get cursor(): Json {
@@ -65,16 +82,17 @@ export class Contact {
     return this.#cursor.level
   }
 
-  /** Whether the contacts of a pair contradict each other: `changing` while they may still settle. */
-  get pair(): 'sound' | 'changing' | 'broken' {
-    if (this.#unequalSince === null) return 'sound'
-    return this.#cursor.fault === null ? 'changing' : 'broken'
+  /** Whether the wires say what can't be: `changing` while the contacts of a pair may still settle. */
+  get wires(): 'sound' | 'changing' | 'broken' {
+    if (this.#cursor.fault !== null) return 'broken'
+    return this.#unequalSince === null ? 'sound' : 'changing'
   }
 
   /** Takes one reading and returns what it says that is new, in order. */
   read(reading: Reading, now: number): Fact[] {
     const facts: Fact[] = []
     this.restarted = false
+    this.#measured = reading.measured
     const level = this.#judgePair(reading, now, facts)
     const presses = this.#count(reading.counter ?? null, now)
     const rises = level === true && !this.#cursor.level
@@ -89,23 +107,31 @@ export class Contact {
     return facts
   }
 
-  #judgePair({ level, pair }: Reading, now: number, facts: Fact[]): boolean | null {
+  #judgePair({ level, pair, broken }: Reading, now: number, facts: Fact[]): boolean | null {
+    if (broken !== undefined) this.#tell(broken, level, now, facts)
     if (pair === undefined || pair === null || level === null) return level
     if (level === pair) {
       this.#unequalSince = null
-      if (this.#cursor.fault !== null) {
-        const key = this.#cursor.fault
-        this.#cursor.fault = null
-        facts.push(this.#trouble('restored', `${key}/restored`, level))
-      }
+      this.#tell(null, level, now, facts)
       return level
     }
     this.#unequalSince ??= now
-    if (this.#cursor.fault === null && now - this.#unequalSince >= this.#settings.settleMs) {
-      this.#cursor.fault = `${this.#settings.device}/pair-${now}`
-      facts.push(this.#trouble('active', this.#cursor.fault, level))
-    }
+    if (now - this.#unequalSince >= this.#settings.settleMs) this.#tell('pair', level, now, facts)
     return null
+  }
+
+  /** What is wrong from now on; null: nothing. */
+  #tell(broken: Broken | null, level: boolean | null, now: number, facts: Fact[]): void {
+    const { fault: key, broken: before } = this.#cursor
+    if (broken === (key === null ? null : before)) return
+    if (key !== null) {
+      this.#cursor.fault = null
+      facts.push(this.#trouble('restored', `${key}/restored`, before, level))
+    }
+    if (broken === null) return
+    this.#cursor.fault = `${this.#settings.device}/${broken}-${now}`
+    this.#cursor.broken = broken
+    facts.push(this.#trouble('active', this.#cursor.fault, broken, level))
   }
 
   /** New presses in the counter. */
@@ -171,12 +197,13 @@ export class Contact {
     return { is: 'press', phase: 'restored', ...this.#said(`${key}/restored`, this.#raw(level)) }
   }
 
-  #trouble(phase: 'active' | 'restored', key: string, level: boolean): Fact {
-    return { is: 'trouble', trouble: 'fault', phase, ...this.#said(key, this.#raw(level)) }
+  #trouble(phase: 'active' | 'restored', key: string, broken: Broken, level: boolean | null): Fact {
+    return { is: 'trouble', ...troubles[broken], phase, ...this.#said(key, this.#raw(level)) }
   }
 
   #raw(value: boolean | null) {
-    return { address: this.#settings.at, value, counter: this.#cursor.counter }
+    const measured = this.#measured === undefined ? {} : { measured: this.#measured }
+    return { address: this.#settings.at, value, counter: this.#cursor.counter, ...measured }
   }
 
   #said(key: string, raw: Json) {

@@ -2,28 +2,41 @@ import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
 import { bitAt, counterAt, type Values } from './codec.ts'
+import type { Config, Input } from './config.ts'
 import { Contact, type Reading } from './contact.ts'
-import { type Config, type Input, inWords, type Point, type Reads, type Run, readsOf } from './index.ts'
+import { Loop, scaled } from './loop.ts'
 import { Outbox } from './outbox.ts'
-import type { Wire } from './wire.ts'
+import { inWords, type Point, type Reads, type Run, readsOf } from './points.ts'
+import type { Unit } from './unit.ts'
 
 /** How often a latch that is still set is cleared again, ms: the button may be held. */
 const resetAgainMs = 1_000
 
 /** What was read of a run in this cycle; null when it could not be. */
-type ValuesOf = (run: Run) => { run: Run; values: Values } | null
+export type ValuesOf = (run: Run) => { run: Run; values: Values } | null
+
+/** Whatever wants to hear what a poll reads. */
+export interface Hearer {
+  readonly unit: Unit
+  /** Everything that must be read for it. */
+  readonly runs: readonly Run[]
+  /** Takes in what a cycle has read. */
+  hear(valuesOf: ValuesOf): void
+  /** Nothing is known of it any more. */
+  unknown(): void
+}
 
 /** One input between the poll and core: records what its contact says, and remembers its level. */
-export class Listener {
-  /** Everything that must be read for it. */
+export class Listener implements Hearer {
+  readonly unit: Unit
   readonly runs: readonly Run[]
   readonly #device: string
   readonly #input: Input
   readonly #reads: Reads
   readonly #order: Config['word-order']
-  readonly #wire: Wire
   readonly #ctx: Context
   readonly #contact: Contact
+  readonly #loop: Loop | null
   readonly #outbox: Outbox
   #resetAt = Number.NEGATIVE_INFINITY
   /** The latch could not be cleared, so the next press would not be seen. */
@@ -34,24 +47,24 @@ export class Listener {
     input: Input,
     cursor: Json | undefined,
     config: Config,
-    wire: Wire,
+    unit: Unit,
     ctx: Context,
   ) {
+    this.unit = unit
     this.#device = device
     this.#input = input
     this.#reads = readsOf(input)
     this.runs = Object.values(this.#reads).filter((run) => run !== null)
     this.#order = config['word-order']
-    this.#wire = wire
     this.#ctx = ctx
     const settings = { device, at: inWords(this.#reads.level), settleMs: config.settle }
+    this.#loop = input.bands ? new Loop(input.bands) : null
     this.#outbox = new Outbox(config, device, ctx)
     this.#contact = new Contact(settings, this.#outbox.cursor ?? cursor, ctx.clock.now())
   }
 
-  /** Takes in what a cycle has read. */
   hear(valuesOf: ValuesOf): void {
-    const reading = this.#reading(valuesOf)
+    const reading = this.#loop ? this.#measure(this.#loop, valuesOf) : this.#reading(valuesOf)
     for (const fact of this.#contact.read(reading, this.#ctx.clock.now())) this.#outbox.put(fact)
     if (this.#contact.restarted)
       this.#ctx.log.warn(
@@ -64,6 +77,18 @@ export class Listener {
 
   unknown(): void {
     this.#ctx.note(this.#device, { quality: 'unknown' })
+  }
+
+  /** Pressed and normal are levels; what else a loop may be is not known to be either. */
+  #measure(loop: Loop, valuesOf: ValuesOf): Reading {
+    const { level } = this.#reads
+    const read = valuesOf(level)
+    if (!read || !this.#input.bands) return { level: null }
+    const measured = scaled(read.values[level.address - read.run.address] ?? 0, this.#input.bands)
+    const condition = loop.read(measured)
+    if (condition === null) return { level: null }
+    const isLevel = condition === 'normal' || condition === 'alarm'
+    return { level: isLevel ? condition === 'alarm' : null, broken: isLevel ? null : condition, measured }
   }
 
   #reading(valuesOf: ValuesOf): Reading {
@@ -83,9 +108,9 @@ export class Listener {
 
   #remember({ level, pair, counter }: Reading): void {
     const unread = level === null || pair === null || counter === null
-    if (unread || this.#blind || this.#contact.pair === 'broken') this.unknown()
-    // Contacts that change over are neither pressed nor not pressed for the moment.
-    else if (this.#contact.pair === 'sound')
+    if (unread || this.#blind || this.#contact.wires === 'broken') this.unknown()
+    // What changes over is neither pressed nor not pressed for the moment.
+    else if (this.#contact.wires === 'sound' && !this.#loop?.isChanging)
       this.#ctx.note(this.#device, { quality: 'good', active: this.#contact.active })
     if (!this.#contact.moved || !this.#outbox.empty) return
     this.#contact.moved = false
@@ -97,11 +122,12 @@ export class Listener {
     const { clock, signal } = this.#ctx
     if (!this.#contact.active || !this.#outbox.empty || clock.mono() < this.#resetAt) return
     this.#resetAt = Number.POSITIVE_INFINITY
-    this.#wire
+    this.unit
       .turn(async () => {
+        await this.unit.ready()
         if (signal.aborted) return
-        await this.#wire.writeCoil(coil, true)
-        await this.#wire.read(this.#reads.level)
+        await this.unit.writeCoil(coil, true)
+        await this.unit.read(this.#reads.level)
         this.#blind = false
       })
       .catch((error: unknown) => {

@@ -4,7 +4,8 @@ import { BridgeError } from '../../core/error.ts'
 import type { Fact, Json } from '../../core/fact.ts'
 import { type ModbusPanel, startModbusPanel } from '../../mocks/modbus-panel/index.ts'
 import { testContext } from '../../test/context.ts'
-import modbus, { type Output } from './index.ts'
+import type { Output } from './config.ts'
+import modbus from './index.ts'
 
 type Inputs = Record<string, Json>
 

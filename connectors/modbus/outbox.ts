@@ -2,7 +2,7 @@ import { sleep } from '../../core/clock.ts'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Fact, Json } from '../../core/fact.ts'
-import type { Config } from './index.ts'
+import type { Config } from './config.ts'
 
 /** How long a fact that could not be recorded rests before it is offered again, ms. */
 const restMs = 500

@@ -1,89 +1,80 @@
 import { sleep } from '../../core/clock.ts'
 import type { Context, Opening } from '../../core/connector.ts'
-import { covers, exceptionOf, type Values } from './codec.ts'
-import { type Config, type Input, inWords, type Output, type Run, readsOf, requestsFor } from './index.ts'
-import { Listener } from './listener.ts'
-import { ModbusException, type Wire } from './wire.ts'
+import { BridgeError } from '../../core/error.ts'
+import { Budget } from './budget.ts'
+import { covers, exceptionOf } from './codec.ts'
+import type { Config, Input, Output } from './config.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { type Hearer, Listener, type ValuesOf } from './listener.ts'
+import { inWords } from './points.ts'
+import { ModbusException, NotSent } from './refusal.ts'
+import { assign, livenessOf, partsOf, type Request, requestsOf } from './request.ts'
+import { Troubles } from './troubles.ts'
+import type { Unit } from './unit.ts'
+import type { Wire } from './wire.ts'
 
-/** How long a request that was refused rests, growing up to a limit, ms: a silent unit must not slow the others, and be heard soon after it is back. */
+/** How long a request that was refused rests, growing up to a limit, ms: it must not slow the others, and be read soon after it can be. */
 const rest = { first: 250, most: 2_000 }
-/** Cycles after which the measured time is judged, and by how much it may exceed the configured one. */
-const judged = { cycles: 100, slower: 1.25 }
-/** How often a link without inputs looks whether its unit is there, ms. */
+/** How often a link without inputs looks whether its units are there, ms. */
 const aliveMs = 1_000
-
-interface Request {
-  readonly run: Run
-  values: Values | null
-  /** Those that need this request last of all in a cycle, and those that need it at all. */
-  listeners: Listener[]
-  users: Listener[]
-  restUntil: number
-  failures: number
-  refusal: ModbusException | null
-}
-
-const request = (run: Run): Request => ({
-  run,
-  values: null,
-  listeners: [],
-  users: [],
-  restUntil: Number.NEGATIVE_INFINITY,
-  failures: 0,
-  refusal: null,
-})
+/** The first cycle is cut short after so long, ms: the link counts as open then, if anybody has answered. */
+const firstMs = 4_000
 
 /** Reads all inputs of a link again and again. */
 export class Poll {
   readonly #wire: Wire
   readonly #ctx: Context
-  readonly #config: Config
+  readonly #name: string
   readonly #everyMs: number
   readonly #silent: boolean
-  readonly #listeners: Listener[]
+  readonly #hearers: Hearer[]
+  readonly #budget: Budget
+  readonly #troubles: Troubles
   #requests: Request[]
-  #cycles = 0
-  #cycleMs = 0
-  #longestMs = 0
-  #warned = false
+  /** Why the newest request that failed did. */
+  #silence: BridgeError | null = null
 
-  constructor(wire: Wire, opening: Opening<Config, Input, Output>, ctx: Context) {
+  constructor(
+    wire: Wire,
+    { name, config, inputs, outputs, cursors }: Opening<Config, Input, Output>,
+    ctx: Context,
+    heartbeat: Heartbeat | null,
+  ) {
     this.#wire = wire
     this.#ctx = ctx
-    this.#config = opening.config
-    this.#silent = opening.inputs.size === 0
-    this.#everyMs = this.#silent ? aliveMs : opening.config.poll
-    this.#listeners = [...opening.inputs].map(
+    this.#name = name
+    this.#silent = inputs.size === 0 && !heartbeat
+    this.#everyMs = this.#silent ? aliveMs : config.poll
+    this.#budget = new Budget(this.#everyMs)
+    this.#troubles = new Troubles(config, ctx)
+    this.#hearers = [...inputs].map(
       ([device, input]) =>
-        new Listener(device, input, opening.cursors.get(device), opening.config, wire, ctx),
+        new Listener(device, input, cursors.get(device), config, wire.unit(input.unit), ctx),
     )
-    const runs = [...opening.inputs.values()].flatMap((input) => {
-      const { level, antivalent, counter } = readsOf(input)
-      return [level, antivalent, counter].filter((run) => run !== null)
-    })
-    const [output] = opening.outputs.values()
-    if (this.#silent && output)
-      runs.push(
-        output.register === undefined
-          ? { read: 1, address: output.coil as number, length: 1 }
-          : { read: 3, address: output.register, length: 1 },
-      )
-    this.#requests = this.#assign(requestsFor(runs, opening.config['max-gap']).map(request))
+    if (heartbeat) this.#hearers.push(heartbeat)
+    const requests = this.#silent
+      ? livenessOf(outputs.values(), wire)
+      : requestsOf(this.#hearers, config['max-gap'])
+    this.#requests = assign(requests, this.#hearers)
   }
 
-  /** What `probe` tells: time from one cycle to the next, ms, as a running mean and at its longest, and what is read. */
-  get measured(): { cycleMs: number; longestMs: number; pollMs: number; requests: string[] } {
+  /** What `probe` tells: how long a cycle takes, what is read, and who does not answer. */
+  get measured() {
+    const silent = this.#units.filter(({ breaker }) => breaker.isOpen).map(({ number }) => number)
     return {
-      cycleMs: Math.round(this.#cycleMs * 10) / 10,
-      longestMs: Math.round(this.#longestMs * 10) / 10,
-      pollMs: this.#everyMs,
+      ...this.#budget.measured,
       requests: this.#requests.map(({ run }) => inWords(run)),
+      ...(silent.length > 0 && { silentUnits: silent }),
     }
   }
 
   /** Why something can't be read at the moment; null when all can. */
   get refusal(): ModbusException | null {
     return this.#requests.find(({ refusal }) => refusal)?.refusal ?? null
+  }
+
+  get #units(): Unit[] {
+    return [...new Set(this.#requests.map(({ unit }) => unit))]
   }
 
   /**
@@ -104,70 +95,90 @@ export class Poll {
         if (n === 0) this.#measure(clock.mono() - began)
         if (n === 0) began = clock.mono()
         await this.#readOrRest(each)
-        for (const listener of each.users) listener.hear(this.#valuesOf)
+        this.#tell(each, each.users)
       }
-      if (this.#silent && !this.refusal) this.#ctx.heard()
     }
   }
 
-  /** Reads something, to see that the unit is there. Rejects when it is not. */
+  /** Reads something, to see that somebody is there. Rejects when nobody is. */
   async ping(): Promise<void> {
-    const [first] = this.#requests
-    if (first) await this.#wire.turn(() => this.#wire.read(first.run))
+    const each = this.#requests.find(({ unit }) => !unit.breaker.isOpen) ?? this.#requests[0]
+    if (each) await each.unit.turn(() => each.unit.read(each.run))
   }
 
-  /** Reads everything once. Rejects only when the wire is lost. */
+  /** Reads everything once. Rejects when the wire is lost, or nobody answers. */
   async cycle(): Promise<void> {
+    const began = this.#ctx.clock.mono()
     for (const each of this.#requests) {
+      if (this.#ctx.clock.mono() - began > firstMs) return
       await this.#readOrRest(each)
-      for (const listener of each.listeners) listener.hear(this.#valuesOf)
+      this.#tell(each, each.listeners)
     }
-    if (this.#silent && !this.refusal) this.#ctx.heard()
-  }
-
-  async #readOrRest(each: Request): Promise<void> {
-    if (this.#ctx.clock.mono() < each.restUntil) each.values = null
-    else await this.#read(each)
+    const nobody = this.#requests.every(({ values, refusal }) => values === null && refusal === null)
+    if (nobody && this.#silence) throw this.#silence
   }
 
   /** Nothing is known any more. */
   forget(): void {
-    for (const listener of this.#listeners) listener.unknown()
+    for (const hearer of this.#hearers) hearer.unknown()
   }
 
-  readonly #valuesOf = (run: Run): { run: Run; values: Values } | null => {
-    for (const each of this.#requests)
-      if (each.values && covers(each.run, run)) return { run: each.run, values: each.values }
-    return null
-  }
-
-  /** In a whole cycle each listener speaks after the last of the requests that it needs. */
-  #assign(requests: Request[]): Request[] {
-    for (const each of requests) Object.assign(each, { listeners: [], users: [] })
-    for (const listener of this.#listeners) {
-      const needed = requests.filter(({ run }) => listener.runs.some((own) => covers(run, own)))
-      needed.at(-1)?.listeners.push(listener)
-      for (const each of needed) each.users.push(listener)
+  #tell({ unit, values, refusal }: Request, hearers: readonly Hearer[]): void {
+    const valuesOf: ValuesOf = (run) => {
+      for (const each of this.#requests)
+        if (each.unit === unit && each.values && covers(each.run, run))
+          return { run: each.run, values: each.values }
+      return null
     }
-    return requests
+    for (const hearer of hearers) hearer.hear(valuesOf)
+    if (this.#silent && values && !refusal) this.#ctx.heard()
+  }
+
+  async #readOrRest(each: Request): Promise<void> {
+    const until = Math.max(each.restUntil, each.unit.breaker.restUntil)
+    if (this.#ctx.clock.mono() < until) each.values = null
+    else await this.#read(each)
   }
 
   async #read(each: Request): Promise<void> {
     try {
-      each.values = await this.#wire.turn(() => this.#wire.read(each.run))
+      each.values = await each.unit.turn(() => each.unit.read(each.run))
       if (each.failures > 0) this.#ctx.log.info({ read: inWords(each.run) }, 'answered again')
       each.failures = 0
       each.refusal = null
     } catch (error) {
       each.values = null
-      if (!(error instanceof ModbusException)) throw error
-      this.#refused(each, error)
+      this.#failed(each, error)
     }
+    this.#report(each.unit)
+  }
+
+  /** Throws when the wire is of no more use. */
+  #failed(each: Request, error: unknown): void {
+    if (!this.#wire.isOpen) throw error
+    if (!(error instanceof BridgeError)) throw error
+    this.#silence = error
+    if (error instanceof ModbusException) this.#refused(each, error)
+    if (error instanceof NotSent && error.againAt !== null) each.restUntil = error.againAt
+    if (error instanceof ModbusException || this.#units.some(({ breaker }) => !breaker.isOpen)) return
+    this.#wire.drop(error)
+    throw error
+  }
+
+  /** A unit that is silent on a line that lives is no loss of the link: it is told by itself. */
+  #report({ number, breaker }: Unit): void {
+    const words = 'does not answer: its inputs are unknown; check its power, address and wiring'
+    this.#troubles.set(`unit ${number} of ${this.#name}`, 'comm-loss', breaker.isOpen ? words : null)
   }
 
   #refused(each: Request, error: ModbusException): void {
     const { ofConfig } = exceptionOf(error.exception)
-    if (ofConfig && this.#split(each)) return
+    const parts = ofConfig ? partsOf(each, this.#hearers) : []
+    if (parts.length > 0) {
+      const others = this.#requests.flatMap((other) => (other === each ? parts : [other]))
+      this.#requests = assign(others, this.#hearers)
+      return
+    }
     each.failures++
     each.refusal = error
     const ms = ofConfig ? rest.most : Math.min(rest.first * 2 ** (each.failures - 1), rest.most)
@@ -176,26 +187,9 @@ export class Poll {
       this.#ctx.log.warn({ exception: error.exception }, `${error.message}; these inputs are unknown`)
   }
 
-  /** One wrong address, or one in a gap, spoils a whole request: asks for the parts one by one from the next cycle on. */
-  #split(each: Request): boolean {
-    const parts = this.#listeners.flatMap(({ runs }) => runs).filter((run) => covers(each.run, run))
-    const single = requestsFor(parts, -1).map(request)
-    if (single.length < 2) return false
-    this.#requests = this.#assign(this.#requests.flatMap((other) => (other === each ? single : [other])))
-    return true
-  }
-
   #measure(ms: number): void {
-    this.#cycles++
-    this.#longestMs = Math.max(this.#longestMs, ms)
-    this.#cycleMs = this.#cycles === 1 ? ms : this.#cycleMs * 0.95 + ms * 0.05
-    if (this.#warned || this.#cycles < judged.cycles || this.#cycleMs < this.#config.poll * judged.slower)
-      return
     if (this.#silent) return
-    this.#warned = true
-    this.#ctx.log.warn(
-      { cycleMs: Math.round(this.#cycleMs), pollMs: this.#config.poll },
-      'reading all inputs takes longer than the configured poll: short presses may be missed; poll slower, or read fewer inputs through this link',
-    )
+    this.#budget.took(ms)
+    this.#troubles.set(`${this.#name} is over its poll budget`, 'fault', this.#budget.words)
   }
 }

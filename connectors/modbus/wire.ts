@@ -1,22 +1,11 @@
 import modbus from 'modbus-serial'
+import type { Clock } from '../../core/clock.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
-import { exceptionOf, type Values } from './codec.ts'
-import { inWords, type Run } from './index.ts'
-import type { TcpPort } from './tcp.ts'
-
-/** The unit answered "no": Modbus exception `exception`. */
-export class ModbusException extends BridgeError {
-  readonly exception: number
-
-  constructor(exception: number, what: string) {
-    const { code, means } = exceptionOf(exception)
-    super(code, `${what}: Modbus exception ${exception}, ${means}`)
-    this.exception = exception
-  }
-}
-
-/** The connection was gone before the request: nothing has been sent. */
-export class NotSent extends BridgeError {}
+import { breakerOf } from './breaker.ts'
+import type { Config } from './config.ts'
+import type { Port } from './port.ts'
+import { ModbusException, NotSent } from './refusal.ts'
+import { Unit } from './unit.ts'
 
 /** What modbus-serial throws. */
 interface LibraryError {
@@ -24,24 +13,28 @@ interface LibraryError {
   readonly errno?: string
 }
 
-/** Requests to one unit, one at a time. After a timeout or a wrong answer the connection is gone. */
+/** The modbus-serial client, as far as it is used. */
+export type Client = modbus.default
+
+/** Requests to the units of one connection, one at a time. */
 export class Wire {
-  readonly #port: TcpPort
-  readonly #unit: number
-  readonly #timeoutMs: number
-  readonly #client: modbus.default
+  readonly clock: Clock
+  readonly timeoutMs: number
+  readonly #port: Port
+  readonly #config: Config
+  readonly #client: Client
+  readonly #units = new Map<number, Unit>()
   #turn: Promise<unknown> = Promise.resolve()
   #giveUp: (why: BridgeError) => void = () => {}
 
-  constructor(port: TcpPort, unit: number, timeoutMs: number) {
+  constructor(port: Port, config: Config, clock: Clock) {
+    this.clock = clock
+    this.timeoutMs = config.timeout
     this.#port = port
-    this.#unit = unit
-    this.#timeoutMs = timeoutMs
+    this.#config = config
     this.#client = new modbus.default(port)
     this.#client.on('error', () => {})
     this.#client.open(() => {})
-    this.#client.setID(unit)
-    this.#client.setTimeout(timeoutMs)
     port.lost.then((why) => {
       this.#giveUp(why)
       // Takes back the timer of a request that nobody will answer.
@@ -65,6 +58,13 @@ export class Wire {
     this.#port.drop(why)
   }
 
+  /** A unit by its number; the connector's own where none is given. */
+  unit(number: number = this.#config.unit): Unit {
+    const unit = this.#units.get(number) ?? new Unit(number, this, breakerOf(this.#config, number))
+    this.#units.set(number, unit)
+    return unit
+  }
+
   /** Has the wire alone while `work` runs; in order of asking, so that an act goes between two readings of a poll. */
   turn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work)
@@ -72,51 +72,41 @@ export class Wire {
     return done
   }
 
-  async read(run: Run): Promise<Values> {
-    return this.#ask(inWords(run), async () => {
-      if (run.read <= 2) {
-        const read = run.read === 1 ? 'readCoils' : 'readDiscreteInputs'
-        return (await this.#client[read](run.address, run.length)).data.map(Number)
-      }
-      const read = run.read === 3 ? 'readHoldingRegisters' : 'readInputRegisters'
-      return (await this.#client[read](run.address, run.length)).data
-    })
+  /** Sees to it that the unit owes no answer. Rejects with NotSent. */
+  async ready(unit: number, limitMs: number): Promise<void> {
+    if (this.#port.why) throw new NotSent('LINK_DOWN', `unit ${unit}: ${this.#port.why.message}`)
+    await this.#port.ready(unit, limitMs)
   }
 
-  async writeCoil(address: number, on: boolean): Promise<void> {
-    await this.#ask(`writing coil ${address}`, () => this.#client.writeCoil(address, on))
-  }
-
-  async writeRegister(address: number, value: number): Promise<void> {
-    await this.#ask(`writing holding register ${address}`, () => this.#client.writeRegister(address, value))
-  }
-
-  async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
-    if (this.#port.why) throw new NotSent('LINK_DOWN', `unit ${this.#unit}: ${this.#port.why.message}`)
+  /** One request and its answer. Rejects with NotSent, ModbusException, or what is wrong with the answer. */
+  async ask<T>(
+    unit: number,
+    limitMs: number,
+    what: string,
+    request: (client: Client) => Promise<T>,
+  ): Promise<T> {
+    await this.ready(unit, limitMs)
+    this.#client.setID(unit)
+    this.#client.setTimeout(limitMs)
     try {
       return await new Promise<T>((resolve, reject) => {
         this.#giveUp = reject
-        request().then(resolve, reject)
+        request(this.#client).then(resolve, reject)
       })
     } catch (thrown) {
-      throw this.#explain(what, thrown)
+      throw this.#explain(unit, limitMs, what, thrown)
     }
   }
 
-  #explain(what: string, thrown: unknown): BridgeError {
+  #explain(unit: number, limitMs: number, what: string, thrown: unknown): BridgeError {
     if (thrown instanceof BridgeError) return thrown
-    const where = `unit ${this.#unit}, ${what}`
+    const where = `unit ${unit}, ${what}`
     const { modbusCode, errno } = thrown as LibraryError
     if (modbusCode !== undefined) return new ModbusException(modbusCode, where)
     const why =
       errno === 'ETIMEDOUT'
-        ? new BridgeError(
-            'TIMEOUT',
-            `${where}: no answer within ${this.#timeoutMs} ms; is the unit right and alive?`,
-          )
+        ? new BridgeError('TIMEOUT', `${where}: no answer within ${limitMs} ms; is the unit right and alive?`)
         : new BridgeError('BAD_ANSWER', `${where}: ${messageOf(thrown)}`)
-    // What comes late now would answer the next request.
-    this.#port.drop(why)
-    return why
+    return this.#port.unanswered(unit, why)
   }
 }

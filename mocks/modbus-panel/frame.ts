@@ -41,7 +41,7 @@ export const exception = (functionCode: number, code: number): Buffer =>
   Buffer.from([functionCode | 0x80, code])
 
 /** How an answer can be well-formed and still not the one that was asked for; late: the answer to the request before. */
-export type WrongAnswer = 'late' | 'transaction-id' | 'function-code' | 'byte-count' | 'unit'
+export type WrongAnswer = 'late' | 'transaction-id' | 'function-code' | 'byte-count' | 'unit' | 'check-sum'
 
 /** Turns a right answer into a wrong one; nothing when there was no request before. */
 export const spoil = (right: Frame, how: WrongAnswer, before: Frame | undefined): Frame | undefined => {
@@ -50,6 +50,8 @@ export const spoil = (right: Frame, how: WrongAnswer, before: Frame | undefined)
   switch (how) {
     case 'late':
       return before
+    case 'check-sum':
+      return right
     case 'transaction-id':
       return { ...right, transaction: (right.transaction + 0x1000) & 0xffff }
     case 'unit':

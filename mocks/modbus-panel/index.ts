@@ -2,7 +2,7 @@ import { type Behaviour, Journal, type Mock } from '../mock.ts'
 import { exception, type Frame, type WrongAnswer } from './frame.ts'
 import { Polls } from './polls.ts'
 import { ModbusServer, type ServerOptions } from './server.ts'
-import { type Counters, Unit, writes } from './unit.ts'
+import { type Counters, type Diagnostics, Unit, writes } from './unit.ts'
 
 /** How long a press lasts when nothing else is said: that of a finger. */
 const PRESS_MS = 200
@@ -16,6 +16,8 @@ export interface ModbusPanelOptions extends ServerOptions {
   readonly registers?: number
   /** false: a panel whose inputs have no counters. */
   readonly counters?: Counters | false
+  /** What the units do with function 8; refused by default. */
+  readonly diagnostics?: Diagnostics
   /** Shorthand for `counters.wordOrder`. */
   readonly wordOrder?: 'hi-lo' | 'lo-hi'
 }
@@ -48,7 +50,8 @@ export class ModbusPanel implements Mock {
     const { units = [1], discretes = 64, coils = 64, registers = 256, wordOrder = 'hi-lo' } = options
     const standard = { at: 0x10, table: 'input', wordOrder } as const
     const counters = options.counters === false ? null : { ...standard, ...options.counters }
-    for (const id of units) this.#units.set(id, new Unit({ discretes, coils, registers }, counters))
+    for (const id of units)
+      this.#units.set(id, new Unit({ discretes, coils, registers }, counters, options.diagnostics))
     this.#first = units[0] ?? 1
     this.#server = new ModbusServer(options, {
       alive: (unit) => this.#units.has(unit) && !this.#dead.has(unit),
@@ -145,6 +148,23 @@ export class ModbusPanel implements Mock {
     this.#dead.delete(unit)
   }
 
+  /** The next answers to requests that touch these addresses wait until `letGo`: late, but in their order. */
+  holdBack(
+    count = 1,
+    { unit = this.#first, from = 0, to = 0xffff }: On & { from?: number; to?: number } = {},
+  ): void {
+    this.#server.holdBack(count, (request) => request.unit === unit && touches(request.pdu, { from, to }))
+  }
+
+  letGo(): void {
+    this.#server.letGo()
+  }
+
+  /** Answers that are held back at the moment. */
+  get held(): number {
+    return this.#server.held
+  }
+
   /** How many read requests have come for the unit, dead or not. */
   reads(unit: number = this.#first): number {
     return this.#polls.reads(unit)
@@ -204,12 +224,14 @@ export class ModbusPanel implements Mock {
 const reading = (pdu: Buffer): boolean => (pdu[0] ?? 0) >= 1 && (pdu[0] ?? 0) <= 4
 
 /** Whether a request reads or writes an address within the failing range. */
-const touches = (pdu: Buffer, { from, to }: Failure): boolean => {
+const touches = (pdu: Buffer, { from, to }: Omit<Failure, 'code'>): boolean => {
   if (pdu.length < 5) return from === 0 && to === 0xffff
   const first = pdu.readUInt16BE(1)
   const one = pdu[0] === 5 || pdu[0] === 6
   return first <= to && first + (one ? 1 : pdu.readUInt16BE(3)) > from
 }
+
+export { type Pty, startPty } from './pty.ts'
 
 /** Starts a panel on loopback; port 0 (default) takes a free one. */
 export const startModbusPanel = async (options: ModbusPanelOptions = {}): Promise<ModbusPanel> => {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { TcpPort } from '../tcp.ts'
 import { Bus } from './bus.ts'
 import { exception, type Frame, join, split, spoil, type WrongAnswer } from './frame.ts'
+import { joinRtu, splitRtu } from './rtu.ts'
 
 /** A gateway whose unit didn't answer says so (Modbus Application Protocol 1.1b3, section 7, code 0x0B). */
 const TARGET_FAILED_TO_RESPOND = 11
@@ -11,6 +12,8 @@ const GATEWAY_WAIT_MS = 1_000
 const MAX_UNDER_WAY = 64
 
 export interface ServerOptions {
+  /** What the bytes look like: Modbus TCP (default), or those of a serial line, passed on as they are. */
+  readonly framing?: 'tcp' | 'rtu'
   /** After so long a dead unit's request is answered by exception 11; without it, never. */
   readonly gatewayTimeoutMs?: number
   /** Whose requests wait for a dead or slow unit: nobody's (default), those of the same socket, or everybody's. */
@@ -41,6 +44,9 @@ export class ModbusServer {
   readonly #options: ServerOptions
   readonly #units: Units
   #bus = new Bus()
+  #holding = 0
+  #isHeld: (request: Frame) => boolean = () => false
+  #held: (() => void)[] = []
 
   constructor(options: ServerOptions, units: Units) {
     this.#options = options
@@ -53,11 +59,30 @@ export class ModbusServer {
     await this.port.away(awayMs)
   }
 
+  /** The next answers to such requests stay with the device, until `letGo`. */
+  holdBack(count: number, isHeld: (request: Frame) => boolean): void {
+    this.#holding = count
+    this.#isHeld = isHeld
+  }
+
+  /** What was held back goes out now, in its order. */
+  letGo(): void {
+    this.#holding = 0
+    for (const answer of this.#held.splice(0)) answer()
+  }
+
+  /** Answers that are held back at the moment. */
+  get held(): number {
+    return this.#held.length
+  }
+
   #talk(socket: Socket): void {
     const line: Line = { bus: new Bus(), underWay: 0, before: undefined }
     let received: Buffer = Buffer.alloc(0)
     socket.on('data', (chunk) => {
-      const { frames, rest, broken } = split(Buffer.concat([received, chunk]))
+      const all = Buffer.concat([received, chunk])
+      const { frames, rest, broken } =
+        this.#options.framing === 'rtu' ? { ...splitRtu(all), broken: false } : split(all)
       received = rest
       for (const frame of frames) this.#request(socket, line, frame)
       if (broken || line.underWay > MAX_UNDER_WAY) socket.destroy()
@@ -79,7 +104,7 @@ export class ModbusServer {
   #serve(socket: Socket, line: Line, frame: Frame, done: () => void): void {
     if (this.#units.alive(frame.unit))
       this.port.inItsTime(() => {
-        this.#answer(socket, line, { ...frame, pdu: this.#units.execute(frame) })
+        this.#answer(socket, line, frame, this.#units.execute(frame))
         this.#units.seen(frame)
         done()
       })
@@ -93,15 +118,26 @@ export class ModbusServer {
     const { gatewayTimeoutMs } = this.#options
     const pdu = exception(frame.pdu[0] ?? 0, TARGET_FAILED_TO_RESPOND)
     this.port.later(gatewayTimeoutMs ?? GATEWAY_WAIT_MS, () => {
-      if (gatewayTimeoutMs !== undefined) this.#answer(socket, line, { ...frame, pdu })
+      if (gatewayTimeoutMs !== undefined) this.#answer(socket, line, frame, pdu)
       done()
     })
   }
 
-  #answer(socket: Socket, line: Line, right: Frame): void {
+  /** An empty PDU is no answer at all. */
+  #answer(socket: Socket, line: Line, request: Frame, pdu: Buffer): void {
+    if (pdu.length === 0) return
+    const right = { ...request, pdu }
     const wrong = this.port.behaviour.is === 'wrong-answer'
     const frame = wrong ? spoil(right, this.wrongAnswer, line.before) : right
     line.before = right
-    if (frame) this.port.answer(socket, join(frame))
+    if (!frame) return
+    const bytes = this.#options.framing === 'rtu' ? joinRtu(frame) : join(frame)
+    if (wrong && this.wrongAnswer === 'check-sum') bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff
+    const answer = () => this.port.answer(socket, bytes)
+    const held = this.#holding > 0 && this.#isHeld(request)
+    if (held) this.#holding--
+    // A device answers in order: what comes after one that is held back waits for it.
+    if (held || this.#held.length > 0) this.#held.push(answer)
+    else answer()
   }
 }

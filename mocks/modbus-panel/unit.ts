@@ -13,6 +13,9 @@ export interface Counters {
   readonly wordOrder?: 'hi-lo' | 'lo-hi'
 }
 
+/** What a unit does with function 8, which many don't know: answers, says that it doesn't know it, or says nothing. */
+export type Diagnostics = 'answered' | 'refused' | 'silent'
+
 export interface Sizes {
   readonly discretes: number
   readonly coils: number
@@ -41,8 +44,10 @@ export class Unit {
   readonly #counts: Uint32Array
   readonly #latches = new Map<number, Latch>()
   readonly #counters: Required<Counters> | null
+  readonly #diagnostics: Diagnostics
 
-  constructor(sizes: Sizes, counters: Required<Counters> | null) {
+  constructor(sizes: Sizes, counters: Required<Counters> | null, diagnostics: Diagnostics = 'refused') {
+    this.#diagnostics = diagnostics
     this.#contacts = new Uint8Array(sizes.discretes)
     this.#counts = new Uint32Array(sizes.discretes)
     this.coils = new Uint8Array(sizes.coils)
@@ -109,12 +114,21 @@ export class Unit {
       case 5:
       case 6:
         return this.#writeOne(pdu)
+      case 8:
+        return this.#diagnose(pdu)
       case 15:
       case 16:
         return this.#writeMany(pdu)
       default:
         return exception(fc, ILLEGAL_FUNCTION)
     }
+  }
+
+  /** Function code 8, sub-function 0: the answer is the request (6.8). An empty answer is none. */
+  #diagnose(pdu: Buffer): Buffer {
+    if (this.#diagnostics === 'silent') return Buffer.alloc(0)
+    const isEcho = this.#diagnostics === 'answered' && pdu.length === 5 && pdu.readUInt16BE(1) === 0
+    return isEcho ? Buffer.from(pdu) : exception(8, ILLEGAL_FUNCTION)
   }
 
   /** Function codes 1 and 2: at most 2,000 bits, the first in the lowest bit of the first byte (6.1, 6.2). */
