@@ -74,8 +74,37 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
     }
     case 'assigned.list':
       return { what: 'assigned', text: `${entry.devices} devices assigned by a list`, style: null }
+    case 'check-in':
+      return { what: 'check-in', text: `${entry.device ?? entry.id} ${entry.is} by ${entry.by}`, style: null }
+    case 'location-walk':
+      return {
+        what: 'walk',
+        text: `${entry.unit}: ${entry.right} of ${entry.rooms} rooms right, by ${entry.by}`,
+        style: null,
+      }
     case 'located':
       return { what: 'located', text: `${entry.device} by ${entry.by}: ${entry.why}`, style: 'yellow' }
+    case 'test': {
+      const how = `${entry.device}: ${entry.how} by ${entry.by}`
+      const text = entry.words === '' ? how : `${how}: ${entry.words}`
+      return { what: entry.proven ? 'proven' : 'not proven', text, style: entry.proven ? 'green' : 'yellow' }
+    }
+    case 'service':
+      return {
+        what: 'service',
+        text: `${entry.device}: ${entry.words}${entry.until === null ? '' : `, until ${timeOf(entry.until)}`} (${entry.by})`,
+        style: 'yellow',
+      }
+    case 'walk-test': {
+      const { devices, until } = entry
+      const which = devices.length > 5 ? `${devices.length} devices` : devices.join(', ')
+      const text = until === null ? `over: ${which}` : `${which}, until ${timeOf(until)}`
+      return { what: 'walk test', text: `${text} (${entry.by})`, style: 'yellow' }
+    }
+    case 'inspection': {
+      const text = `${entry.device}: ${entry.damaged ? 'DAMAGED' : 'looked at'} by ${entry.by}: ${entry.note}`
+      return { what: 'inspection', text, style: entry.damaged ? 'yellow' : null }
+    }
     case 'start':
       return { what: 'start', text: `start ${entry.epoch} with config ${entry.revision}`, style: 'dim' }
     case 'store.gap':
@@ -91,3 +120,5 @@ export const timeLine = (sinceMs: number | null, { what, text, style }: Words): 
   const label = `${time.padStart(10)}  ${what.padEnd(17)} `
   return style === null ? label + text : label + paint(style, text)
 }
+
+const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`

@@ -75,6 +75,8 @@ export interface Press extends Said {
   /** Where the person is where the site has no place for it, such as a patient's home. */
   readonly address?: string
   readonly person?: string
+  /** What the sender adds, in words: a note to responders. */
+  readonly words?: string
   /** Set on the press that `Link.beat` made: the mark it was called with. */
   readonly heartbeat?: string
   /** Made by a simulator upstream: recorded, never dispatched. */

@@ -40,7 +40,7 @@ export const intake = (site: Site, connector: string, press: Press, context: Con
     location: locate(site, device, evidenceOf(press, context), context.now),
     person: press.person ?? context.assignment?.person ?? device?.person ?? null,
     role: press.person === undefined ? (context.assignment?.role ?? null) : null,
-    context: context.state?.context ?? null,
+    context: contextOf(press, context),
     silent: device?.silent ?? false,
     drill: press.drill ?? false,
     simulated: press.simulated ?? false,
@@ -58,6 +58,9 @@ const kindOf = (press: Press, device: Device | undefined): Kind => {
   const pattern = press.pattern === undefined ? undefined : device?.patterns[press.pattern]
   return pattern ?? press.kind ?? device?.kind ?? 'duress'
 }
+
+const contextOf = ({ words }: Press, { state, now }: Context): Event['context'] =>
+  words === undefined ? (state?.context ?? null) : { words: words.slice(0, 200), at: now }
 
 const evidenceOf = (press: Press, { state, before }: Context) => ({
   sighting: press.sighting ?? state?.sighting,

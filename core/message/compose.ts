@@ -19,6 +19,7 @@ export const compose = (
   about,
   kind: incident.kind,
   drill: incident.drill,
+  ...(incident.mode === 'walk-test' ? { walkTest: true } : {}),
   silent: incident.silent,
   where: tell(site, location),
   who: whoOf(incident),
@@ -71,9 +72,31 @@ const addressOf = (address: string | null) => (address === null ? {} : { address
 const notes = (incident: Incident): string[] => [
   ...(incident.kind === 'weapon' ? ['WEAPON: do not enter unarmed'] : []),
   ...(incident.kind === 'hold-up' ? ['HOLD-UP: do not enter, let the robber leave'] : []),
+  ...(incident.mode === 'service' ? ['device in SERVICE MODE: come all the same'] : []),
   ...(incident.presses > 1 ? [`${incident.presses} presses`] : []),
-  ...incident.rounds
-    .slice(-1)
-    .flatMap(({ context }) => (context === undefined ? [] : [`before: ${context}`])),
+  ...incident.rounds.slice(-1).flatMap(({ context }) => (context === undefined ? [] : [context])),
   ...(incident.takenBack !== null ? ['taken back by the caller, coerced?'] : []),
 ]
+
+/** Says to people what is wrong with devices and links; it has no incident, and nobody can take it for a call for help. */
+export const composeFault = (
+  site: Pick<Site, 'name' | 'timezone'>,
+  notice: { readonly id: string; readonly lines: readonly string[]; readonly since: number },
+  dueAt: number,
+): Message => ({
+  incident: notice.id,
+  site: site.name,
+  timezone: site.timezone,
+  number: 0,
+  about: 'fault',
+  kind: 'unknown',
+  drill: false,
+  silent: false,
+  where: { place: null, name: '', short: '', precision: null, from: 'unknown', at: notice.since },
+  who: null,
+  source: null,
+  receivedAt: notice.since,
+  dueAt,
+  acknowledgedBy: null,
+  notes: [...notice.lines],
+})

@@ -1,6 +1,7 @@
 import type { Effect, Receipt } from '../command.ts'
 import type { Kind } from '../fact.ts'
 import type { Stay } from '../location/track.ts'
+import type { ProofWay } from '../supervision/records.ts'
 
 /** What the trail says happened. `incident` ties an entry to its incidents' timelines. */
 export type Entry =
@@ -101,12 +102,68 @@ export type Entry =
       readonly devices: number
     }
   | {
+      readonly what: 'check-in'
+      readonly incident: null
+      readonly is: 'begun' | 'extended' | 'ended' | 'missed'
+      readonly id: string
+      readonly device: string | null
+      readonly until: number
+      readonly by: string
+    }
+  | {
+      readonly what: 'location-walk'
+      readonly incident: null
+      readonly unit: string
+      readonly right: number
+      readonly rooms: number
+      readonly by: string
+    }
+  | {
       /** Somebody looked where a device is without an incident, and said why. */
       readonly what: 'located'
       readonly incident: null
       readonly device: string
       readonly by: string
       readonly why: string
+    }
+  | {
+      /** A device was proven, or not, by a press whose outputs were watched, or by somebody's word. */
+      readonly what: 'test'
+      readonly incident: string | null
+      readonly device: string
+      readonly proven: boolean
+      readonly how: ProofWay
+      readonly by: string
+      /** The outputs that were observed, or why it is not proven. */
+      readonly words: string
+    }
+  | {
+      readonly what: 'service'
+      readonly incident: null
+      readonly device: string
+      /** ms since the epoch; null: it is over. */
+      readonly until: number | null
+      readonly by: string
+      readonly words: string
+    }
+  | {
+      readonly what: 'walk-test'
+      readonly incident: null
+      readonly test: string
+      readonly devices: readonly string[]
+      /** ms since the epoch; null: it is over. */
+      readonly until: number | null
+      readonly by: string
+    }
+  | {
+      readonly what: 'inspection'
+      readonly incident: null
+      readonly device: string
+      readonly damaged: boolean
+      readonly note: string
+      /** sha256 of the picture. */
+      readonly photo: string | null
+      readonly by: string
     }
   | { readonly what: 'start'; readonly incident: null; readonly revision: string; readonly epoch: number }
   | {
