@@ -6,12 +6,20 @@ import type { Entry } from './trail/entry.ts'
 export class Register {
   readonly #store: Pick<Store, 'commit'>
   readonly #now: () => number
+  readonly #tell: (entries: readonly Entry[], at: number) => void
   readonly #kinds = new Map<string, Map<string, Json>>()
 
-  constructor(store: Pick<Store, 'commit'>, now: () => number, rows: readonly RegisterRow[]) {
+  /** `tell`: hears the trail's entries. */
+  constructor(
+    store: Pick<Store, 'commit'>,
+    now: () => number,
+    rows: readonly RegisterRow[],
+    tell: (entries: readonly Entry[], at: number) => void = () => {},
+  ) {
     this.#store = store
     this.#now = now
-    for (const row of rows) this.#put(row)
+    this.#tell = tell
+    for (const row of rows) this.put(row)
   }
 
   get<Body>(kind: string, name: string): Body | undefined {
@@ -31,9 +39,11 @@ export class Register {
     entries: readonly Entry[],
     { waits = true, incident = null }: { waits?: boolean; incident?: string | null } = {},
   ): Promise<Committed> {
-    for (const row of rows) this.#put(row)
+    for (const row of rows) this.put(row)
     const trail = { incident, entries: entries as unknown as readonly Json[] }
-    return this.#store.commit({ at: this.#now(), waits, register: rows, trail })
+    const at = this.#now()
+    this.#tell(entries, at)
+    return this.#store.commit({ at, waits, register: rows, trail })
   }
 
   /** All of it, for a fresh file when the old one fails. */
@@ -43,7 +53,8 @@ export class Register {
     )
   }
 
-  #put({ kind, name, body }: RegisterRow): void {
+  /** In memory only: for whoever writes the row in a change set of their own. */
+  put({ kind, name, body }: RegisterRow): void {
     const entries = this.#kinds.get(kind) ?? new Map<string, Json>()
     this.#kinds.set(kind, entries)
     if (body === null) entries.delete(name)

@@ -98,6 +98,19 @@ export class Response {
     )
   }
 
+  /** Commands outside of incidents, such as pages to maintenance, in one change set with what asks for them. */
+  send(commands: readonly Command[], rows: Pick<ChangeSet, 'faults' | 'register'> = {}): Promise<Committed> {
+    const fresh = commands.map((command) => this.#tracked(command))
+    return this.commit(
+      {
+        ...rows,
+        commands: fresh.map(({ command, attempt }) => commandRow(command, attempt)),
+        entries: commands.map(commandEntry),
+      },
+      () => this.#p.dispatch.add(fresh),
+    )
+  }
+
   /** One change set, told to the watchers as soon as the response may run. Refused, it runs from memory all the same. */
   async commit(
     { entries, ...rows }: Partial<Omit<ChangeSet, 'trail' | 'at' | 'waits'>> & { entries: readonly Entry[] },

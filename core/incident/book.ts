@@ -107,6 +107,12 @@ export class Book {
     return [...pages].filter(({ incident }) => !incident.resolved && incident.follows === device)
   }
 
+  /** The open silent incidents but this one. */
+  silent(but: Incident | undefined): Incident[] {
+    const incidents = [...this.#pages.values()].map(({ incident }) => incident)
+    return incidents.filter((one) => one.silent && !one.resolved && one.id !== but?.id)
+  }
+
   #remove(page: Page): void {
     for (const key of keysOf(page.incident)) {
       const sharing = this.#by.get(key)

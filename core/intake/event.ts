@@ -58,7 +58,9 @@ export const Event = z.object({
   mode: z
     .enum(['walk-test', 'service'])
     .optional()
-    .describe('What its device was in: a walk test makes a drill of it; in service mode it is a call all the same.'),
+    .describe(
+      'What its device was in: a walk test makes a drill of it; in service mode it is a call all the same.',
+    ),
   simulated: z.boolean().describe('Made by a simulator: recorded, never dispatched.'),
   raw: z.custom<Json>().describe('What the wire said, bounded.'),
 })

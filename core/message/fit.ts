@@ -19,6 +19,7 @@ const abouts: Readonly<Record<Message['about'], string>> = {
   reminder: 'REMINDER',
   'stand-down': 'STAND DOWN',
   upgrade: 'UPGRADED',
+  fault: 'MAINTENANCE',
 }
 
 const kinds: Readonly<Record<Message['kind'], string>> = {
@@ -48,7 +49,8 @@ const otherDayMs = 12 * 3_600_000
  */
 export const fit = (message: Message, limits: Limits): string => {
   const { now } = limits
-  const drill = message.drill ? 'DRILL ' : ''
+  if (message.about === 'fault') return bounded(`${abouts.fault}: ${ofFault(message, now)}`, limits)
+  const drill = message.drill ? `DRILL ${message.walkTest ? 'WALK TEST ' : ''}` : ''
   const head = [abouts[message.about], kinds[message.kind], where(message)].filter(Boolean).join(' ')
   const pieces = [
     head,
@@ -64,10 +66,23 @@ export const fit = (message: Message, limits: Limits): string => {
     message.possibleRepeat ? 'REPEAT?' : '',
     late(now - message.dueAt),
   ]
-  const text = drill + pieces.map(clean).filter(Boolean).join(', ')
-  const ascii = limits.charset === 'ascii'
-  return cut(ascii ? toAscii(text) : text, limits.characters, ascii ? '...' : '…')
+  return bounded(drill + pieces.map(clean).filter(Boolean).join(', '), limits)
 }
+
+const bounded = (text: string, { charset, characters }: Limits): string =>
+  charset === 'ascii' ? cut(toAscii(text), characters, '...') : cut(text, characters, '…')
+
+/** No word of it reads as if somebody had called for help: no kind, no place, no number. */
+const ofFault = (message: Message, now: number): string =>
+  [
+    ...message.notes,
+    timeOf(message.receivedAt, message.timezone, now, false),
+    message.possibleRepeat ? 'REPEAT?' : '',
+    late(now - message.dueAt),
+  ]
+    .map(clean)
+    .filter(Boolean)
+    .join(', ')
 
 /** Where, never more exactly than the source can tell; a doubt is a mark on the name itself, so that no cut loses it. */
 const where = (message: Message): string => {

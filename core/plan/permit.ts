@@ -14,6 +14,8 @@ export const permit = (
   about: {
     readonly site: Site
     readonly incident: Incident | undefined
+    /** Open silent incidents that have nothing to do with it, where it is nothing urgent: a test, or a fault. */
+    readonly beside: readonly Incident[]
     readonly target: Device | ContactPath | undefined
     readonly perceptible: Perceptible
   },
@@ -22,12 +24,14 @@ export const permit = (
 ): Refusal | null => {
   if (command.expiresAt !== null && now > command.expiresAt)
     return { end: 'expired', why: `${Math.round((now - command.expiresAt) / 1_000)} s after it had to start` }
-  const { site, incident, target, perceptible } = about
-  if (!incident) return null
-  const stopped = stoppedBy(incident, command.unless)
+  const { site, incident, beside, target, perceptible } = about
+  const stopped = incident ? stoppedBy(incident, command.unless) : null
   if (stopped) return { end: 'cancelled', why: stopped }
   // Withdrawing our own override is no provocation worth keeping a door for.
   if (!target || command.capability === 'door.release') return null
-  const why = disturbance(site, incident, perceptible, target)
-  return why === null ? null : { end: 'suppressed', why }
+  for (const one of incident ? [incident, ...beside] : beside) {
+    const why = disturbance(site, one, perceptible, target)
+    if (why !== null) return { end: 'suppressed', why }
+  }
+  return null
 }

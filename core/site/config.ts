@@ -85,7 +85,9 @@ const to = (what: string) => z.union([Name, z.array(Name).min(1).max(50)]).descr
 
 const Supervision = z
   .strictObject({
-    maintenance: to('Responders who are told of faults of devices and links; without it nobody is.').optional(),
+    maintenance: to(
+      'Responders who are told of faults of devices and links; without it nobody is.',
+    ).optional(),
     administrators: to(
       'Responders who are told of faults of the bridge itself and of its ways to people; default: `maintenance`.',
     ).optional(),
@@ -93,7 +95,9 @@ const Supervision = z
       .string()
       .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'write a time of day such as "07:00", in quotes')
       .default('07:00')
-      .describe('When the daily digest goes out (low battery, missing, test overdue), time of day of the site.'),
+      .describe(
+        'When the daily digest goes out (low battery, missing, test overdue), time of day of the site.',
+      ),
     'hold-off': duration('How long a fault must last before anybody is paged for it.', { max: '1h' }).default(
       30_000,
     ),
@@ -116,7 +120,9 @@ const Supervision = z
                 .optional()
                 .describe('For devices in these places; default everywhere.'),
             })
-            .describe('Which faults it is for; of several the one with the closest place, then with `fault`, wins.'),
+            .describe(
+              'Which faults it is for; of several the one with the closest place, then with `fault`, wins.',
+            ),
           to: to('Responders who are told instead.'),
         }),
       )

@@ -92,7 +92,8 @@ export const buildDevice = (
     perceptible: config.perceptible ?? null,
     testEveryMs: config.test ?? null,
     worn: config.worn ?? isWorn(entry, config, input),
-    silentAfterMs: config.reports === undefined ? silentAfter(entry, input, at, problems) : config.reports + graceMs,
+    silentAfterMs:
+      config.reports === undefined ? silentAfter(entry, input, at, problems) : config.reports + graceMs,
     staleMs: config.stale ?? null,
     camera: cameraOf(config, can, at, find),
     door: doorOf(config, can, at, find),

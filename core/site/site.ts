@@ -136,8 +136,8 @@ export interface Supervision {
   readonly plans: readonly FaultPlan[]
   readonly maintenance: readonly ContactPath[]
   readonly administrators: readonly ContactPath[]
-  /** Minutes after midnight, by the clocks of the site. */
-  readonly digestMinute: number
+  /** Time of day of the site, "07:00". */
+  readonly digest: string
   readonly holdOffMs: number
   readonly quietMs: number
 }
