@@ -1,0 +1,112 @@
+import type { Fact, Json } from '../../core/fact.ts'
+import { type Account, deviceOf, personOf, wordsOf } from './accounts.ts'
+import { type Content, type Header, textOf, timeOf } from './codec.ts'
+import { type Codes, type Meaning, meaningOf } from './codes.ts'
+import { positionAt, readExtensions } from './extensions.ts'
+import { type Event, readContactId, readSia } from './payload.ts'
+
+/** A message that has been read, of an account that may be known. */
+export interface Message {
+  readonly header: Header
+  readonly content: Content
+  readonly account: Account | null
+  /** The account as it is written in the message. */
+  readonly name: string
+}
+
+/** The events of a message with what they mean; `readable` says whether that is all of it. */
+export interface Told {
+  readonly events: readonly { readonly event: Event; readonly meaning: Meaning }[]
+  readonly readable: boolean
+}
+
+export const toldIn = ({ header, content }: Message, codes: Codes): Told => {
+  const events: readonly Event[] =
+    header.id === 'ADM-CID'
+      ? [readContactId(content.payload)].filter((event) => event !== null)
+      : readSia(content.payload).events
+  return {
+    events: events.map((event) => ({ event, meaning: meaningOf(event, codes) })),
+    readable: events.length > 0,
+  }
+}
+
+/** What makes one message the same as another: all but time, pad and sequence. */
+export const bodyOf = ({ header, content }: Message): string =>
+  [header.id, content.data, ...content.ext].join('\n')
+
+/** What the wire said, for the record. */
+const rawOf = ({ header, content }: Message): Json => ({
+  id: header.encrypted ? `*${header.id}` : header.id,
+  seq: header.seq,
+  receiver: header.receiver,
+  line: header.line,
+  account: header.account,
+  data: textOf(content.data),
+  ext: content.ext.map(textOf),
+  time: content.timestamp,
+})
+
+/** What all facts of a message share. */
+const saidOf = (message: Message, key: string) => {
+  const extensions = readExtensions(message.content.ext)
+  const { timestamp } = message.content
+  const sentAt = timestamp === null ? null : timeOf(timestamp)
+  const occurredAt = extensions.happenedAt ?? sentAt
+  return { extensions, said: { key, raw: rawOf(message), ...(occurredAt !== null && { occurredAt }) } }
+}
+
+/** The fact that an event is; null for what is only worth knowing. */
+export const factOf = (
+  message: Message,
+  { event, meaning }: Told['events'][number],
+  key: string,
+  now: number,
+): Fact | null => {
+  if (meaning.is === 'context') return null
+  const { account, name } = message
+  const { extensions, said } = saidOf(message, key)
+  const device = account === null ? null : deviceOf(account, event, meaning)
+  const words = [meaning.words, extensions.words].filter(Boolean).join(', ')
+  const known = account === null ? 'unknown ' : ''
+  const from = `${known}${wordsOf(name, event, meaning)}: ${words} (${event.code})`
+  if (meaning.is === 'trouble')
+    return { is: 'trouble', phase: meaning.phase, trouble: meaning.trouble, words, device, from, ...said }
+  const person = personOf(account, event, meaning, device)
+  return {
+    is: 'press',
+    phase: meaning.phase,
+    kind: meaning.kind,
+    pattern: event.code,
+    device,
+    from,
+    ...said,
+    ...(person !== null && { person }),
+    ...positionAt(extensions, now),
+  }
+}
+
+/** A message that nobody can read is a call for help all the same. */
+export const unreadableOf = (message: Message, key: string, now: number): Fact => {
+  const { extensions, said } = saidOf(message, key)
+  const { account, name, content } = message
+  const whole = account?.devices.find(
+    ({ zone, user, partition, codes }) => !zone && !user && !partition && !codes,
+  )
+  const known = account === null ? 'unknown ' : ''
+  return {
+    is: 'press',
+    phase: 'active',
+    kind: 'unknown',
+    device: whole?.device ?? null,
+    from: `${known}account ${name}: cannot be read: "${textOf(content.payload).slice(0, 80)}"`,
+    ...said,
+    ...positionAt(extensions, now),
+  }
+}
+
+/** An opening, a closing or a test, in words. */
+export const contextOf = ({ account, name }: Message, { event, meaning }: Told['events'][number]): string => {
+  const person = personOf(account, event, meaning, null)
+  return `${meaning.words} (${event.code}), ${wordsOf(name, event, meaning)}${person === null ? '' : `, ${person}`}`
+}
