@@ -85,7 +85,7 @@ export class Badges {
     badge.memory = verdict.memory
     if (!verdict.save || verdict.isNew) saved.set(badge, badge.memory)
     if (verdict.key === null) return []
-    const key = `${badge.device ?? (heard.names[0] as string)} ${verdict.key}`
+    const key = `${badge.device ?? `unknown ${canonical(heard.names[0] as string)}`} ${verdict.key}`
     // Told by another gateway as well: acknowledged together with the first.
     const before = this.outbox.waiting(key)
     if (before) return [before]

@@ -11,6 +11,8 @@ const moduli = [256, 65_536]
 const wrapMax = 16
 /** Stragglers from before a counter ran over are no further behind than this. */
 const stragglerMax = 3
+/** A vendor's clock that is further off than this decides nothing, ms. */
+const believableMs = 86_400_000
 const recentMax = 8
 const toldMax = 16
 
@@ -54,11 +56,15 @@ export const judge = (sign: Sign, seen: Seen, memory: Memory): Verdict => {
   }
 }
 
+/** When it was said: by the vendor's clock, which doesn't count the time a message lay at the broker. */
+const saidAt = ({ at, now }: Seen): number =>
+  at !== undefined && Math.abs(at - now) <= believableMs ? at : now
+
 type Of<Is extends Sign['is']> = Extract<Sign, { is: Is }>
 
 const byCounter = (sign: Of<'counter'>, seen: Seen, memory: Memory): Verdict => {
   const { counter, sinceS } = sign
-  const t = seen.at ?? seen.now
+  const t = saidAt(seen)
   const pressedAt = typeof sinceS === 'number' ? t - sinceS * 1_000 : undefined
   const known = memory.counted
   const told = (counted: Counted, presses: number, save = presses > 0): Verdict => ({
@@ -113,7 +119,7 @@ const byStamp = ({ button, pushed, pressedAt }: Of<'stamp'>, seen: Seen, memory:
     pressedAt === null
       ? begins && (known !== undefined || !seen.retained)
       : !recent.includes(pressedAt) && isLater(pressedAt, pushed, seen, known)
-  const stamp = pressedAt ?? (isNew ? (seen.at ?? seen.now) : recent.at(-1))
+  const stamp = pressedAt ?? (isNew ? saidAt(seen) : recent.at(-1))
   const next: Stamped = {
     recent: (isNew && stamp !== undefined) || !known ? [...recent, stamp ?? 0].slice(-recentMax) : recent,
     pushed,
@@ -150,7 +156,7 @@ const byEvent = ({ id, sameMs }: Of<'event'>, seen: Seen, memory: Memory): Verdi
   }
   // What is told because we subscribed is the last press, whenever that was.
   if (seen.retained) return { key: null, isNew: false, presses: 0, memory, save: false }
-  const key = `${id} ${(seen.at ?? seen.now).toString(36)}`
+  const key = `${id} ${saidAt(seen).toString(36)}`
   return {
     key,
     isNew: true,
