@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Fact, Json } from '../../core/fact.ts'
+import { Keys } from './keys.ts'
 
 const Cursor = z.object({
   active: z.boolean(),
@@ -29,7 +30,6 @@ interface Settings {
   readonly activeWhen: boolean
   /** The device says its state again and again: a change that is none is no evidence. */
   readonly repeats: boolean
-  /** Unique to one life of the subscription: clocks of cameras start at the same time after each power cut. */
   readonly session: () => number
 }
 
@@ -44,11 +44,11 @@ export class Contact {
   readonly #settings: Settings
   #cursor: z.infer<typeof Cursor>
   #known = false
-  /** Presses of the same second in this life of ours: cameras tell whole seconds. */
-  #last = { at: Number.NaN, nth: 0 }
+  readonly #keys: Keys
 
   constructor(settings: Settings, stored: Json | undefined) {
     this.#settings = settings
+    this.#keys = new Keys(settings.session)
     const cursor = Cursor.safeParse(stored)
     this.#cursor = cursor.success
       ? cursor.data
@@ -108,9 +108,8 @@ export class Contact {
   }
 
   #begin(at: number, how: string): Fact {
-    const { device, session, at: where } = this.#settings
-    this.#last = { at, nth: at === this.#last.at ? this.#last.nth + 1 : 0 }
-    const key = `${device ?? where}/${session()}/${at}${this.#last.nth === 0 ? '' : `+${this.#last.nth}`}`
+    const { device, at: where } = this.#settings
+    const key = `${device ?? where}/${this.#keys.next(at)}`
     this.#cursor = { active: true, press: key, pressedAt: at, movedAt: at }
     return { is: 'press', phase: 'active', occurredAt: at, ...this.#said(key, how) }
   }

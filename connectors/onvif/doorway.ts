@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Fact, Json } from '../../core/fact.ts'
 import type { DoorState } from './codec/input.ts'
+import { Keys } from './keys.ts'
 
 const Open = z.object({
   /** Key of the trouble, until its end is told. */
@@ -19,13 +20,13 @@ interface Settings {
 /** One door: forced, held open, tampered with, broken. Each is told when it begins and when it ends. */
 export class Doorway {
   readonly #settings: Settings
+  readonly #keys: Keys
   #open: Readonly<Record<string, z.infer<typeof Open>>>
   #known = false
-  /** Troubles of the same second: cameras tell whole ones. */
-  #last = { at: Number.NaN, nth: 0 }
 
   constructor(settings: Settings, stored: Json | undefined) {
     this.#settings = settings
+    this.#keys = new Keys(settings.session)
     const cursor = Cursor.safeParse(stored)
     this.#open = cursor.success ? cursor.data.open : {}
   }
@@ -59,17 +60,11 @@ export class Doorway {
 
   #begin(trouble: DoorState['trouble'], sensors: string[], reason: string | null, at: number): Fact[] {
     const known = this.#open[trouble]
-    const key = known?.key ?? this.#key(trouble, at)
+    const key = known?.key ?? `${this.#settings.device}/${trouble}/${this.#keys.next(at)}`
     this.#open = { ...this.#open, [trouble]: { key, sensors } }
     if (known !== undefined) return []
     const words = reason === null ? {} : { words: reason }
     return [{ is: 'trouble', trouble, phase: 'active', ...words, ...this.#said(key, trouble, at) }]
-  }
-
-  #key(trouble: string, at: number): string {
-    const { device, session } = this.#settings
-    this.#last = { at, nth: at === this.#last.at ? this.#last.nth + 1 : 0 }
-    return `${device}/${trouble}/${session()}/${at}${this.#last.nth === 0 ? '' : `+${this.#last.nth}`}`
   }
 
   #end(trouble: DoorState['trouble'], key: string, at: number): Fact[] {

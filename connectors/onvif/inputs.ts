@@ -68,7 +68,8 @@ export class Inputs {
 
   /** What of a device, named by its name, can't be told at the moment. */
   isUnknown(name: string): boolean {
-    return this.#listeners.all.some((listener) => listener.name === name && !listener.known)
+    const listener = this.#listeners.all.find((each) => each.name === name)
+    return listener !== undefined && (this.#ended.signal.aborted || !listener.known)
   }
 
   /** Finds the subscription of an earlier life or makes one, and hears how the inputs are. */
@@ -193,18 +194,19 @@ export class Inputs {
   async #hearStates(): Promise<void> {
     if (!this.#listeners.haveStates) return this.#take([])
     for (let round = 0; round < 2; round++) {
+      if (this.#listeners.all.every(({ known }) => known)) return this.#take([])
       if (round === 1) await this.#current().synchronize(this.#ended.signal).catch(exceptFault)
       this.#take(await this.#pull(stateMs))
-      if (this.#listeners.all.every(({ known }) => known)) return
     }
     this.#explain()
   }
 
   /** Once: which inputs the device says nothing of. */
   #explain(): void {
-    if (this.#explained) return
+    const unknown = this.#listeners.all.filter(({ known }) => !known)
+    if (this.#explained || unknown.length === 0) return
     this.#explained = true
-    for (const { name } of this.#listeners.all.filter(({ known }) => !known))
+    for (const { name } of unknown)
       this.#ctx.log.warn(
         { device: name, host: this.#device.host },
         'the device does not say how this input is: unknown until it changes; compare its token with what `duress-bridge probe` lists',
@@ -223,19 +225,18 @@ export class Inputs {
     }
   }
 
-  /** The new one first: what happens meanwhile is in one of them. */
+  /** The new one first: what happens meanwhile is in one of them, or in both. */
   async #anew(): Promise<void> {
     const old = this.#subscription
     await this.#subscribe()
-    await this.#drain(old)
+    const left = (await old?.pull(stateMs, this.#ended.signal, 0).catch(() => [])) ?? []
+    await old?.end(farewellMs)
+    if (left.length > 0) {
+      const first = await this.#pull(stateMs)
+      const both = new Set(first.map(inWhole))
+      this.#take([...left.filter((notice) => !both.has(inWhole(notice))), ...first])
+    }
     await this.#hearStates()
-  }
-
-  async #drain(old: Subscription | null): Promise<void> {
-    if (old === null) return
-    const left = await old.pull(stateMs, this.#ended.signal, 0).catch(() => [])
-    this.#take(left)
-    await old.end(farewellMs)
   }
 
   /** Null when there is a subscription again, else why not. A device that says no is there; one that is silent is gone. */
@@ -264,6 +265,9 @@ const leftIn = ({ inputs, cursors }: Opening<Config, Input, Output>, now: number
   })
   return left.toSorted((a, b) => b.until - a.until)[0] ?? null
 }
+
+const inWhole = ({ topic, operation, at, source, data }: Notice): string =>
+  JSON.stringify([topic, operation, at, ...source, ...data])
 
 const codeOf = (error: unknown): string => (error instanceof BridgeError ? error.code : 'CRASHED')
 

@@ -65,14 +65,11 @@ export const open = async (
     ctx.log.debug({ host: device.host, ...about, offsetMs: device.offsetMs }, 'logged in')
     await prepare(parts, outputs)
     if (inputs.size > 0) listening = new Inputs(device, opening, ctx)
-    const deaf = await listening?.begin().then(
-      () => null,
-      (error: unknown) => {
-        // Doors and pictures must not wait for events; but nobody waits for a device that isn't there.
-        if (outputs.size === 0 || !(isAnswer(error) || isSlow(error))) throw error
-        return error
-      },
-    )
+    const deaf = await listening?.begin().then(nothing, (error: unknown) => {
+      // Doors and pictures must not wait for events; but nobody waits for a device that isn't there.
+      if (outputs.size === 0 || !(isAnswer(error) || isSlow(error))) throw error
+      return error
+    })
     const watched = watchedOf(parts, outputs, config.poll, listening)
     // A door that can't be read is noted as such; only a device that can't be reached keeps the link from opening.
     await new Round(watched, ctx).note(closing.signal).catch((error: unknown) => {
@@ -92,6 +89,8 @@ export const open = async (
     throw error
   }
 }
+
+const nothing = (): null => null
 
 const readCa = async (path: string): Promise<string> => {
   try {

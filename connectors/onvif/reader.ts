@@ -1,5 +1,6 @@
 import type { Fact } from '../../core/fact.ts'
 import type { DuressHeard } from './codec/input.ts'
+import { Keys } from './keys.ts'
 
 interface Settings {
   /** null: an access point that nobody configured. */
@@ -7,7 +8,6 @@ interface Settings {
   readonly at: string
   /** Whether the name of the card's holder may be recorded. */
   readonly names: boolean
-  /** Unique to one life of the subscription. */
   readonly session: () => number
 }
 
@@ -17,17 +17,16 @@ interface Settings {
  */
 export class Reader {
   readonly #settings: Settings
-  /** Presses of the same second in this life of ours: controllers tell whole seconds. */
-  #last = { at: Number.NaN, nth: 0 }
+  readonly #keys: Keys
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#keys = new Keys(settings.session)
   }
 
   read({ holder, reason }: DuressHeard, at: number): Fact[] {
-    const { device, at: where, names, session } = this.#settings
-    this.#last = { at, nth: at === this.#last.at ? this.#last.nth + 1 : 0 }
-    const key = `${device ?? where}/${session()}/${at}${this.#last.nth === 0 ? '' : `+${this.#last.nth}`}`
+    const { device, at: where, names } = this.#settings
+    const key = `${device ?? where}/${this.#keys.next(at)}`
     return [
       {
         is: 'press',

@@ -134,10 +134,9 @@ export class Events {
   }
 
   #end(asked: string, otherwise: number): number {
-    const ms = durationMs(asked) ?? Date.parse(asked) - this.#now()
-    if (asked === '') return Date.now() + otherwise
+    const ms = asked === '' ? otherwise : (durationMs(asked) ?? Date.parse(asked) - this.#now())
     if (!(ms > 0)) throw new Fault('Sender', ['InvalidArgVal'], 'UnacceptableTerminationTimeFault')
-    return Date.now() + ms
+    return Date.now() + Math.min(ms, this.#habits.longestLifeMs ?? ms)
   }
 
   #create(args: Element, address: string): Reply {

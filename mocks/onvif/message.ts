@@ -38,6 +38,8 @@ export interface Habits {
   readonly silentStart?: boolean
   /** A pull is answered at once, whether there is anything to tell or not. */
   readonly impatient?: boolean
+  /** However long a subscription is asked for, it gets no more than this, ms. */
+  readonly longestLifeMs?: number
 }
 
 export const stateOf = (
