@@ -134,7 +134,11 @@ export class Sockets {
   }
 
   drop(): void {
-    for (const socket of this.#sockets.keys()) socket.destroy()
+    for (const [socket, timer] of this.#sockets) {
+      timer.cancel()
+      socket.destroy()
+    }
+    this.#sockets.clear()
   }
 
   /** When there are too many, who came first gives way: nobody who holds connections keeps a caller in need out. */
@@ -143,12 +147,18 @@ export class Sockets {
       socket,
       this.#clock.after(this.#longestMs, () => socket.destroy()),
     )
-    socket.once('close', () => {
-      this.#sockets.get(socket)?.cancel()
-      this.#sockets.delete(socket)
-    })
+    socket.once('close', () => this.#forget(socket))
     // Whoever destroys a socket must not be told by an error that nobody hears.
     socket.on('error', () => {})
-    if (this.#sockets.size > this.#max) (this.#sockets.keys().next().value as Socket).destroy()
+    if (this.#sockets.size <= this.#max) return
+    // A library that takes a socket over for TLS may take our listeners off.
+    for (const each of this.#sockets.keys()) if (each.destroyed) this.#forget(each)
+    const [oldest] = this.#sockets.keys()
+    if (oldest && this.#sockets.size > this.#max) oldest.destroy()
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.get(socket)?.cancel()
+    this.#sockets.delete(socket)
   }
 }

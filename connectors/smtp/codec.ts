@@ -4,6 +4,9 @@ import type { Json } from '../../core/fact.ts'
 /** Parts within parts, and bytes of headers, beyond which a mail is not taken apart but read as it stands. */
 const bounds = { maxNestingDepth: 20, maxHeadersSize: 65_536, maxRfc822NestingDepth: 1 }
 
+/** Lines that could begin a part, beyond which the same: taking thousands of parts apart would hold up everybody else. */
+const partsMax = 500
+
 /** What a mail says to a person. */
 export interface Mail {
   /** Subject and text, in one. */
@@ -16,11 +19,13 @@ export interface Mail {
 
 /** Reads a mail, whole or cut; whatever cannot be read as one is read as the text that it is. */
 export const readMail = async (bytes: Buffer): Promise<Mail> => {
+  const asItStands = { text: bytes.toString('latin1'), id: undefined, raw: { unreadable: true } }
+  if (asItStands.text.split('\n--', partsMax + 2).length > partsMax) return asItStands
   let email: Email
   try {
     email = await PostalMime.parse(bytes, bounds)
   } catch {
-    return { text: bytes.toString('latin1'), id: undefined, raw: { unreadable: true } }
+    return asItStands
   }
   const { subject = '', messageId, date } = email
   const body = email.text?.trim() || wordsOf(email.html ?? '')

@@ -54,7 +54,7 @@ export const open = async (
     refused: (reason, fields) => refusals.add(reason, fields),
   }
 
-  const { server } = serverOf(config, passwords, tls, reception)
+  const server = serverOf(config, passwords, tls, reception)
   const { lost, close } = await listenFor(server, config.listen, new Sockets(server, ctx.clock, callers), ctx)
   ctx.log.info({ listens: config.listen }, 'smtp listens')
   return {

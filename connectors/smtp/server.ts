@@ -1,4 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
+import type { Server } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { SMTPServer, type SMTPServerSession } from 'smtp-server'
 import type { Config } from './index.ts'
 
@@ -7,6 +9,7 @@ const sizeLongest = 16_777_216
 /** A caller may be silent for so long, ms (RFC 5321, 4.5.3.2.7, wants 5 min of a server for strangers). */
 const idleMs = 60_000
 const recipientsMax = 20
+const handshakeMs = 10_000
 
 /** A mail as it came in. */
 export interface Delivery {
@@ -29,18 +32,20 @@ export interface Reception {
 /** An error that smtp-server answers with this code. */
 const answer = (responseCode: number, text: string): Error => Object.assign(new Error(text), { responseCode })
 
-/** The server of one link; it is `server.server` that listens. */
+/** The server of one link, yet to listen. */
 export const serverOf = (
   config: Config,
   passwords: ReadonlyMap<string, string>,
   tls: { cert: Buffer; key: Buffer } | undefined,
   reception: Reception,
-): SMTPServer => {
+): Server => {
+  const implicit = config.tls?.mode === 'implicit'
   const server = new SMTPServer({
     ...tls,
     // Tells callers neither the name of this machine nor what it runs.
     name: 'duress-bridge',
-    secure: config.tls?.mode === 'implicit',
+    secure: implicit,
+    secured: implicit,
     disabledCommands: [
       ...(config.tls?.mode === 'starttls' ? [] : ['STARTTLS']),
       ...(passwords.size > 0 ? [] : ['AUTH']),
@@ -96,7 +101,11 @@ export const serverOf = (
   })
   // A caller that goes away in the middle, or fails at TLS, has sent nothing.
   server.on('error', () => {})
-  return server
+  // TLS from the first byte is done by Node: smtp-server's own crashes the process (a null pointer in Node's TLS) when a
+  // socket is destroyed in the middle of its handshake.
+  return tls && implicit
+    ? createTlsServer({ ...tls, handshakeTimeout: handshakeMs }, (socket) => server.connect(socket))
+    : server.server
 }
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer')
