@@ -58,7 +58,7 @@ const hashOf = (parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
 
 /** The press that a reading is. `device` is null when the text names none that is configured. */
-export const pressOf = (
+const pressOf = (
   reading: Reading,
   { device, key, about, now }: { device: string | null; key: string; about: About; now: number },
 ): Press => {

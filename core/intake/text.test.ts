@@ -141,7 +141,7 @@ describe('check', () => {
 
   test('tells the places that it uses', () => {
     expect(placesOfText(config)).toEqual([
-      { path: ['places', 'ED 2', 'place'], place: 'north/l2/ed/triage-2', precision: 'room' },
+      { path: ['places', 'ED 2'], place: 'north/l2/ed/triage-2', precision: 'room' },
     ])
   })
 })

@@ -246,4 +246,4 @@ const twins = (named: readonly (readonly [name: string, words: string])[]): [str
 
 /** For `Connector.places`. */
 export const placesOfText = (config: Pick<TextReading, 'places'>): NamedPlace[] =>
-  Object.entries(config.places).map(([words, seen]) => ({ path: ['places', words, 'place'], ...seen }))
+  Object.entries(config.places).map(([words, seen]) => ({ path: ['places', words], ...seen }))
