@@ -20,6 +20,7 @@ interface Badge {
   memory: Memory
   notedAt: number
   active: boolean | undefined
+  battery: number | undefined
   batteryLow: boolean | undefined
 }
 
@@ -122,10 +123,13 @@ export class Badges {
     news: { moved: boolean; save: boolean; now: number },
   ): void {
     const { active, batteryPercent } = heard
-    const turned = active !== undefined && active !== badge.active
+    const turned =
+      (active !== undefined && active !== badge.active) ||
+      (batteryPercent !== undefined && batteryPercent !== badge.battery)
     if (!news.moved && !news.save && !turned && news.now - badge.notedAt < noteEveryMs) return
     badge.notedAt = news.now
     badge.active = active ?? badge.active
+    badge.battery = batteryPercent ?? badge.battery
     const { sighting } = badge.whereabouts
     const state: State = {
       quality: 'good',
@@ -192,6 +196,7 @@ const newBadge = (device: string | null, memory: Memory): Badge => {
     memory,
     notedAt: Number.NEGATIVE_INFINITY,
     active: undefined,
+    battery: undefined,
     batteryLow: undefined,
   }
   saved.set(badge, memory)

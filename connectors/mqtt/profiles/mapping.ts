@@ -57,7 +57,7 @@ const Seen = z.object({
 const Said = z.object({
   tag: wish(name),
   device: wish(name),
-  press: z.unknown().transform(pressIn),
+  press: z.unknown().optional(),
   battery: wish(z.number().min(0).max(100)),
   seen: wish(z.union([Seen, z.array(Seen).max(50)])),
 })
@@ -102,7 +102,8 @@ const evaluate = async (
 }
 
 const heardOf = (each: unknown, message: Message): Heard[] => {
-  const { tag, device, press, battery, seen = [] } = Said.safeParse(each).data ?? {}
+  const { tag, device, battery, seen = [], ...said } = Said.safeParse(each).data ?? {}
+  const press = pressIn(said.press)
   const names = [tag, device].filter((name) => name !== undefined)
   if (names.length === 0) return []
   const places = Array.isArray(seen) ? seen : [seen]
