@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Fact, Json } from '../../core/fact.ts'
-import { Keys } from './keys.ts'
+import { Keys, Last } from './keys.ts'
 
 const Cursor = z.object({
   active: z.boolean(),
@@ -9,6 +9,7 @@ const Cursor = z.object({
   /** The device's times of the last press and the last change, ms. */
   pressedAt: z.number().nullable(),
   movedAt: z.number().nullable(),
+  last: Last,
 })
 
 /** One message about a contact. */
@@ -48,11 +49,11 @@ export class Contact {
 
   constructor(settings: Settings, stored: Json | undefined) {
     this.#settings = settings
-    this.#keys = new Keys(settings.session)
     const cursor = Cursor.safeParse(stored)
     this.#cursor = cursor.success
       ? cursor.data
-      : { active: false, press: null, pressedAt: null, movedAt: null }
+      : { active: false, press: null, pressedAt: null, movedAt: null, last: null }
+    this.#keys = new Keys(settings.session, this.#cursor.last)
   }
 
   get cursor(): Json {
@@ -110,7 +111,7 @@ export class Contact {
   #begin(at: number, how: string): Fact {
     const { device, at: where } = this.#settings
     const key = `${device ?? where}/${this.#keys.next(at)}`
-    this.#cursor = { active: true, press: key, pressedAt: at, movedAt: at }
+    this.#cursor = { active: true, press: key, pressedAt: at, movedAt: at, last: this.#keys.last }
     return { is: 'press', phase: 'active', occurredAt: at, ...this.#said(key, how) }
   }
 

@@ -48,7 +48,8 @@ test('a fault lasts until the last sensor says that it is over', () => {
 test('two people at one reader within a second are two presses; the same message after a restart is the same', () => {
   const read = (reader: Reader) =>
     reader.read({ token: 'IN', holder: 'A. Miller', reason: null }, 5_000).map(({ key }) => key)
-  const make = () => new Reader({ device: 'keypad', at: 'IN of x', names: false, session: () => 1 })
+  const make = () =>
+    new Reader({ device: 'keypad', at: 'IN of x', names: false, session: () => 1 }, undefined)
   const reader = make()
   const [one, two] = [...read(reader), ...read(reader)]
   expect(one).not.toBe(two)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Fact, Json } from '../../core/fact.ts'
 import type { DoorState } from './codec/input.ts'
-import { Keys } from './keys.ts'
+import { Keys, Last } from './keys.ts'
 
 const Open = z.object({
   /** Key of the trouble, until its end is told. */
@@ -9,7 +9,7 @@ const Open = z.object({
   /** Which of the door's sensors say it. */
   sensors: z.array(z.string()),
 })
-const Cursor = z.object({ open: z.record(z.string(), Open) })
+const Cursor = z.object({ open: z.record(z.string(), Open), last: Last })
 
 interface Settings {
   readonly device: string
@@ -26,13 +26,13 @@ export class Doorway {
 
   constructor(settings: Settings, stored: Json | undefined) {
     this.#settings = settings
-    this.#keys = new Keys(settings.session)
     const cursor = Cursor.safeParse(stored)
     this.#open = cursor.success ? cursor.data.open : {}
+    this.#keys = new Keys(settings.session, cursor.success ? cursor.data.last : null)
   }
 
   get cursor(): Json {
-    return { open: { ...this.#open } }
+    return { open: { ...this.#open }, last: this.#keys.last }
   }
 
   /** The device has said something of this door since the last gap. */

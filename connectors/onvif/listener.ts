@@ -200,10 +200,13 @@ const readerPart = (
   at: string,
   { holders }: Pick<Input, 'holders'>,
   { session }: Around,
+  stored?: Json,
 ): Part => {
-  const reader = new Reader({ device, at, names: holders === 'name', session })
+  const reader = new Reader({ device, at, names: holders === 'name', session }, stored)
   return {
-    cursor: null,
+    get cursor() {
+      return reader.cursor
+    },
     // It has no state: as long as the subscription lives, it would be heard.
     known: true,
     hear: (notice, now) => {

@@ -1,6 +1,6 @@
-import type { Fact } from '../../core/fact.ts'
+import type { Fact, Json } from '../../core/fact.ts'
 import type { DuressHeard } from './codec/input.ts'
-import { Keys } from './keys.ts'
+import { Keys, Last } from './keys.ts'
 
 interface Settings {
   /** null: an access point that nobody configured. */
@@ -19,9 +19,13 @@ export class Reader {
   readonly #settings: Settings
   readonly #keys: Keys
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, stored: Json | undefined) {
     this.#settings = settings
-    this.#keys = new Keys(settings.session)
+    this.#keys = new Keys(settings.session, Last.parse(stored ?? null))
+  }
+
+  get cursor(): Json {
+    return this.#keys.last
   }
 
   read({ holder, reason }: DuressHeard, at: number): Fact[] {
@@ -35,6 +39,7 @@ export class Reader {
         from: `duress code at ${where}`,
         key,
         occurredAt: at,
+        cursor: this.cursor,
         ...(names && holder !== null ? { person: holder } : {}),
         // The card's token names a person as well as the name does: neither is kept unless the config says so.
         raw: { accessPoint: where, reason, holder: holder === null ? null : names ? holder : 'not kept' },
