@@ -19,6 +19,9 @@ const commands: { readonly [name: string]: () => Promise<{ readonly default: Com
   probe: () => import('./cli/probe.ts'),
   press: () => import('./cli/press.ts'),
   doors: () => import('./cli/doors.ts'),
+  coverage: () => import('./cli/coverage.ts'),
+  'location-walk': () => import('./cli/location-walk.ts'),
+  privacy: () => import('./cli/privacy.ts'),
   trail: () => import('./cli/trail.ts'),
   schema: () => import('./cli/schema.ts'),
 }

@@ -79,12 +79,12 @@ test('a token is compared whole', async () => {
 
 test('without a token only this machine may ask, unless the config opens the API in so many words', () => {
   const from = (ip: string) => ({ ip, headers: {} }) as never
-  const closed = authenticator(null, false)
+  const closed = authenticator(null, false, new Map())
   for (const ip of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1'])
     expect(closed(from(ip))).toEqual({ name: 'local', role: 'administrator' })
   for (const ip of ['10.0.0.7', '::ffff:10.0.0.7', '128.0.0.1', 'fe80::1'])
     expect(() => closed(from(ip))).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }))
-  expect(authenticator(null, true)(from('10.0.0.7')).role).toBe('administrator')
+  expect(authenticator(null, true, new Map())(from('10.0.0.7')).role).toBe('administrator')
 })
 
 test.each([

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { Kind, type Press } from '../core/fact.ts'
+import { Kind, Level, type Press } from '../core/fact.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Site } from '../core/site/site.ts'
+import { Position, positionOf } from './position.ts'
 import { failures, jsonSchema, line } from './schema.ts'
 
 const keyOf = line(200)
@@ -26,6 +27,13 @@ const Body = z.strictObject({
     .describe("The sender's own time, ms since the epoch."),
   drill: z.boolean().optional().describe('Part of a drill.'),
   person: line(100).optional().describe('Who pressed.'),
+  place: line(300).optional().describe('Path of the place where the person is, as the sender knows it.'),
+  precision: Level.optional().describe(
+    'How exactly the sender knows the place; default by the place itself.',
+  ),
+  position: Position.optional(),
+  address: line(300).optional().describe('Where the person is, in words, outside of the site.'),
+  words: line(200).optional().describe('What responders should know.'),
 })
 type Body = z.infer<typeof Body>
 
@@ -42,7 +50,7 @@ export const pressRoute = (app: FastifyInstance, machine: Machine): void => {
   app.post<{ Body: Body }>(
     '/v1/presses',
     {
-      config: { needs: 'responder', press: true },
+      config: { needs: 'device', press: true },
       schema: {
         summary:
           'A call for people. Answered when it is on disk; 503 NOT_RECORDED: people are called all the same.',
@@ -52,19 +60,27 @@ export const pressRoute = (app: FastifyInstance, machine: Machine): void => {
       },
     },
     async (request, reply) => {
-      const recorded = await machine.bridge.record('api', pressOf(machine.site, request))
+      const { connector, press } = pressOf(machine, request)
+      const recorded = await machine.bridge.record(connector, press)
       const { id, incident, duplicate } = recorded
       return reply.code(201).send({ id, incident, duplicate })
     },
   )
 }
 
-const pressOf = (site: Site, { body, headers, principal, ip }: FastifyRequest<{ Body: Body }>): Press => {
-  const { device, kind, pattern, at, drill, person } = body
+/** A device with a token of its own presses for itself; anybody else says for which device. */
+const pressOf = (
+  { site, clock }: Machine,
+  request: FastifyRequest<{ Body: Body }>,
+): { connector: string; press: Press } => {
+  const { body, headers, principal, ip } = request
+  const { kind, pattern, at, drill, address, words, position } = body
+  const device = principal.device ?? body.device
   const found = device === undefined ? undefined : site.devices.get(device)
   // A press named after a door or a fire panel is still somebody's call, but that thing did not press.
   const known = found?.means === 'press' && found.input !== null
-  return {
+  const person = principal.device === undefined ? body.person : undefined
+  const press: Press = {
     is: 'press',
     phase: 'active',
     device: known ? found.name : null,
@@ -76,5 +92,17 @@ const pressOf = (site: Site, { body, headers, principal, ip }: FastifyRequest<{ 
     ...(at === undefined ? {} : { occurredAt: at }),
     ...(drill === true ? { drill } : {}),
     ...(person === undefined ? {} : { person }),
+    ...(address === undefined ? {} : { address }),
+    ...(words === undefined ? {} : { words }),
+    ...(position === undefined ? {} : { position: positionOf(position, clock.now()) }),
+    ...sightingOf(body, site, clock.now()),
   }
+  return { connector: principal.device === undefined ? 'api' : (found?.connector ?? 'api'), press }
+}
+
+const sightingOf = ({ place: path, precision }: Body, site: Site, at: number): Pick<Press, 'sighting'> => {
+  const place = path === undefined ? undefined : site.places.get(path)
+  // A place that nobody knows is no reason to refuse a call for help.
+  if (!place) return {}
+  return { sighting: { place: place.path, precision: precision ?? place.level, from: 'manual', at } }
 }

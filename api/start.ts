@@ -6,8 +6,11 @@ import type { Log } from '../core/connector.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
 import type { Machine } from '../core/machine.ts'
 import { isLoopback } from './address.ts'
+import { assignmentRoutes } from './assignments.ts'
 import { authenticator } from './auth.ts'
 import { changeRoutes } from './changes.ts'
+import { checkInRoutes } from './check-ins.ts'
+import { coverageRoutes } from './coverage.ts'
 import { deviceRoutes } from './devices.ts'
 import { doorRoute } from './doors.ts'
 import { guard } from './guard.ts'
@@ -37,6 +40,8 @@ export interface ApiOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** null: whoever is on this machine may do everything. */
   readonly token: string | null
+  /** Tokens with which single devices may press and check in, by their names. */
+  readonly deviceTokens?: ReadonlyMap<string, string>
   readonly log: Log
   readonly version: string
   /** Of `makeMeter`, whose meter the machine has. */
@@ -151,9 +156,17 @@ const readJsonOnly = (app: FastifyInstance): void => {
 const routes = async (
   app: FastifyInstance,
   machine: Machine,
-  { token, listen, version, registry, stream, recent }: ApiOptions & { stream: Stream; recent: Recent },
+  {
+    token,
+    deviceTokens = new Map(),
+    listen,
+    version,
+    registry,
+    stream,
+    recent,
+  }: ApiOptions & { stream: Stream; recent: Recent },
 ): Promise<void> => {
-  const authenticate = authenticator(token, machine.site.api['plain-beyond-this-machine'])
+  const authenticate = authenticator(token, machine.site.api['plain-beyond-this-machine'], deviceTokens)
   guard(app, { authenticate, clock: machine.clock, host: listen.host })
   await app.register(swagger, {
     openapi: {
@@ -167,6 +180,9 @@ const routes = async (
   changeRoutes(app, machine)
   pressRoute(app, machine)
   deviceRoutes(app, machine)
+  assignmentRoutes(app, machine)
+  checkInRoutes(app, machine)
+  coverageRoutes(app, machine)
   doorRoute(app, machine, recent)
   probeRoute(app, machine)
   streamRoute(app, stream)

@@ -134,13 +134,34 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
     meter,
   })
   try {
-    const api = await startApi(machine, { ...(await listening(site)), log, version, registry })
+    const deviceTokens = await tokensOf(machine)
+    const api = await startApi(machine, {
+      ...(await listening(site)),
+      deviceTokens,
+      log,
+      version,
+      registry,
+    })
     machine.start()
     return { machine, api }
   } catch (error) {
     await machine.stop()
     throw error
   }
+}
+
+/** A token that is missing keeps its device out, and nothing else. */
+const tokensOf = async ({ site, faults }: Machine): Promise<Map<string, string>> => {
+  const tokens = new Map<string, string>()
+  for (const { name, label, token } of site.devices.values()) {
+    if (!token) continue
+    const why = await resolveSecret(token).then(
+      (secret) => void tokens.set(name, secret),
+      (error: unknown) => messageOf(error),
+    )
+    faults.set(`no-token:${name}`, why ? `${label} can not press over the API: ${why}` : null)
+  }
+  return tokens
 }
 
 /** Where and how the API listens, with its token and certificate read. */

@@ -3,7 +3,7 @@ import type { Recorded } from './connector.ts'
 import type { Dispatch } from './dispatch/dispatch.ts'
 import type { Doors } from './door/doors.ts'
 import { BridgeError } from './error.ts'
-import type { Answer, Fact, Json, Press, State, Trouble } from './fact.ts'
+import type { Answer, Fact, Json, Press, Sighting, State, Trouble } from './fact.ts'
 import { apply, type Change, openIncident } from './incident/apply.ts'
 import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
@@ -21,6 +21,7 @@ import { findPlan } from './site/places.ts'
 import type { Device, Site } from './site/site.ts'
 import type { Committed, FactRow, Store } from './store/port.ts'
 import { type Faults, unknownSource } from './supervision/faults.ts'
+import type { Supervision } from './supervision/supervision.ts'
 import { changeEntry, pressEntry } from './trail/entries.ts'
 import type { Entry } from './trail/entry.ts'
 
@@ -34,10 +35,13 @@ export interface Parts {
   readonly budget: Budget
   readonly assignments: Assignments
   readonly faults: Faults
+  readonly supervision: Supervision
   readonly dispatch: Dispatch
   readonly doors: Doors
   readonly response: Response
   newId(): string
+  /** Counts where devices are seen; names nobody. */
+  sighted(device: string, sighting: Sighting): void
 }
 
 /** What a change to an incident came to. */
@@ -157,18 +161,20 @@ export class Bridge {
   }
 
   async #press(connector: string, press: Press): Promise<Recorded> {
-    const { site, memory, clock, budget, newId, assignments } = this.#p
+    const { site, memory, clock, budget, newId, assignments, supervision } = this.#p
     const device = press.device === null ? undefined : site.devices.get(press.device)
     const state = device && memory.state(device.name)
     if (device && press.cursor !== undefined) memory.setCursor(device.name, press.cursor, true)
     const now = clock.now()
-    const event = intake(site, connector, press, {
+    const heard = intake(site, connector, press, {
       id: newId(),
       now,
       state,
       before: device ? memory.tracks.before(device.name, (press.sighting ?? state?.sighting)?.place) : [],
       assignment: device ? assignments.of(device.name, now) : null,
     })
+    const mode = device && !heard.simulated ? supervision.pressed(device, connector, now) : undefined
+    const event = mode ? { ...heard, mode, drill: heard.drill || mode === 'walk-test' } : heard
     if (device && press.sighting) memory.note(device.name, { sighting: press.sighting })
     if (device?.means === 'fire')
       this.note(device.name, { active: press.phase === 'active', quality: 'good' })
@@ -186,12 +192,16 @@ export class Bridge {
 
   /** The press opens an incident or joins one, and its plan goes out with the same commit. */
   async #respond(connector: string, press: Press, event: Event): Promise<Recorded> {
-    const { site, book, faults } = this.#p
+    const { site, book, faults, supervision } = this.#p
     if (event.source.device === null)
       faults.set(unknownSource(event.source.words), `unknown source: ${event.source.words}`)
     const joined = book.joined(event, site.incidents.join)
     const page = joined ? (book.page(joined.id) as Page) : book.open(this.#open(event))
     const { incident } = page
+    if (!joined) {
+      page.openedBy = event
+      supervision.opened(page)
+    }
     const opened: Entry[] = joined
       ? []
       : [
@@ -316,6 +326,7 @@ export class Bridge {
     const state = memory.state(device.name)
     const before = memory.tracks.before(device.name, state?.sighting?.place)
     const evidence = { ...state, before }
+    if (state?.sighting) this.#p.sighted(device.name, state.sighting)
     for (const page of book.following(device.name)) {
       const location = locate(site, device, evidence, clock.now())
       if (location.place === page.incident.location.place)

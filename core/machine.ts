@@ -16,7 +16,10 @@ import { Book } from './incident/book.ts'
 import { holdRow } from './incident/rows.ts'
 import { Budget } from './intake/budget.ts'
 import { Memory } from './intake/memory.ts'
+import { Coverage } from './location/coverage.ts'
+import { LocationWalks } from './location/walk.ts'
 import { Assignments } from './people/assignments.ts'
+import { CheckIns } from './people/check-ins.ts'
 import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
 import { Register } from './register.ts'
@@ -26,6 +29,7 @@ import { InlineRunner } from './runner/inline.ts'
 import type { Device, Site } from './site/site.ts'
 import type { Opened, Store, StoreOptions } from './store/port.ts'
 import { type Fault, Faults, faultRow } from './supervision/faults.ts'
+import { Supervision } from './supervision/supervision.ts'
 import { Watch } from './supervision/watch.ts'
 import type { Entry, Told } from './trail/entry.ts'
 
@@ -66,7 +70,11 @@ export class Machine {
   readonly memory: Memory
   readonly faults: Faults
   readonly register: Register
+  readonly supervision: Supervision
   readonly assignments: Assignments
+  readonly checkIns: CheckIns
+  readonly coverage: Coverage
+  readonly locationWalks: LocationWalks
   readonly runner: InlineRunner
   readonly watch: Watch
   readonly #around: Around
@@ -107,9 +115,14 @@ export class Machine {
     this.#ledger = new Ledger({ clock, log, store, tell: (entries, at) => this.#tell(entries, at) })
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
-    this.register = new Register(store, () => clock.now(), opened.register)
+    this.register = new Register(
+      store,
+      () => clock.now(),
+      opened.register,
+      (entries, at) => this.#tell(entries, at),
+    )
     this.assignments = new Assignments(this.register, site.people.assignment)
-    this.faults = new Faults(clock, (fault) => this.#faultTurned(fault))
+    this.faults = new Faults(clock, (fault) => this.#faultTurned(fault), site.supervision.quietMs)
     this.#due = new Due(clock, (id) => this.bridge.look(id))
     this.runner = new InlineRunner({
       clock,
@@ -164,6 +177,20 @@ export class Machine {
       fire: (door) => this.#fireForPlanning(door),
       tell: (entries, at) => this.#tell(entries, at),
     })
+    this.supervision = new Supervision({
+      site,
+      clock,
+      memory: this.memory,
+      register: this.register,
+      faults: this.faults,
+      book: this.book,
+      carriedSince: (device, now) =>
+        device.person === null ? (this.assignments.of(device.name, now)?.since ?? null) : 0,
+      links: () => this.runner.health(),
+      change: (incident, change) => this.bridge.change(incident, change),
+      send: (commands, rows) => this.response.send(commands, rows),
+      newId: around.newId,
+    })
     this.bridge = new Bridge({
       site,
       clock,
@@ -172,18 +199,27 @@ export class Machine {
       book: this.book,
       budget: new Budget(clock),
       faults: this.faults,
+      supervision: this.supervision,
       assignments: this.assignments,
       dispatch: this.dispatch,
       doors: this.doors,
       response: this.response,
       newId: around.newId,
+      sighted: (device, { place, at }) => {
+        this.coverage.seen(device, place, at)
+        this.locationWalks.seen(device, place)
+      },
     })
+    this.checkIns = new CheckIns(clock, this.register, (press) => this.bridge.record('api', press))
+    this.coverage = new Coverage(this.register, clock.now())
+    this.locationWalks = new LocationWalks(clock, site, this.register)
     this.watch = new Watch(this, this.#due, log)
   }
 
   /** Opens the links and starts to watch; waits for none of them. */
   start(): void {
     this.runner.start(this.site)
+    this.supervision.start()
     this.watch.start()
     for (const { incident } of [...this.book.pages()]) this.bridge.look(incident.id)
   }
@@ -250,8 +286,10 @@ export class Machine {
     const site = this.#sites.get(incident?.revision ?? '') ?? this.site
     const { perceptible } = this.ways.capability(command)
     const target = this.ways.target(command)
+    const isUrgent = incident !== undefined && incident.mode !== 'walk-test'
+    const beside = isUrgent ? [] : this.book.silent(incident)
     return (
-      permit({ site, incident, target, perceptible }, command, this.clock.now()) ??
+      permit({ site, incident, beside, target, perceptible }, command, this.clock.now()) ??
       this.doors.refusal(command)
     )
   }
@@ -285,8 +323,13 @@ export class Machine {
     if (command.capability.startsWith('door.')) this.doors.settled(command, receipt)
     const page = command.incident === null ? undefined : this.book.page(command.incident)
     if (!page) return
-    if (page.first.delete(command.id) && page.first.size === 0)
-      this.#around.meter.toLast(receipt.at - page.incident.openedAt)
+    if (page.first.delete(command.id)) {
+      page.ended.push({ command, receipt })
+      if (page.first.size === 0) {
+        this.#around.meter.toLast(receipt.at - page.incident.openedAt)
+        this.supervision.ended(page)
+      }
+    }
     if (page.incident.resolved) this.response.forget(page)
   }
 

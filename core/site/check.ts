@@ -44,6 +44,7 @@ const checks: readonly Check[] = [
   devices.pressesHavePlaces,
   devices.areasAreKnown,
   devices.facetsFit,
+  devices.phonesHaveTokens,
   devices.devicesAreUsed,
   // What is broken is repaired.
   supervision.faultsAreTold,

@@ -80,6 +80,14 @@ export const facetsFit: Check = ({ config, site, extent }) =>
     )
   })
 
+/** A phone has no wire: its token is all that tells it from anybody else's. */
+export const phonesHaveTokens: Check = ({ site }) =>
+  [...site.devices.values()].flatMap(({ name, connector, token }) =>
+    site.connectors.get(connector)?.connector.type === 'mobile' && token === null
+      ? [fatal(['devices', name], `\`${name}\` presses over the API: give it a \`token:\` of its own`)]
+      : [],
+  )
+
 /** What is configured is heard, or used by a plan. */
 export const devicesAreUsed: Check = ({ site, extent }) => {
   if (!extent.complete('plans')) return []
