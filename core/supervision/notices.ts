@@ -58,11 +58,11 @@ export class Notices {
       if (key === '' || now - (this.#pagedAt.get(key) ?? Number.NEGATIVE_INFINITY) < pauseMs) continue
       this.#pagedAt.set(key, now)
       const first = together[0] as Fault
-      const lines = together.map((fault) => lineOf(fault, this.#placeOf(fault)))
-      const more = lines.length - linesMax
+      const lines = together.slice(0, linesMax).map((fault) => lineOf(fault, this.#placeOf(fault)))
       const notice: Notice = {
         to: routeOf(site, first.class, this.#placeOf(first)),
-        lines: more > 0 ? [...lines.slice(0, linesMax), `${more} more faults`] : lines,
+        // First how many: whatever is cut off then is known to be missing.
+        lines: together.length === 1 ? lines : [`${together.length} faults`, ...lines],
         since: Math.min(...together.map(({ openedAt }) => openedAt)),
       }
       const rows = faults.paged(

@@ -77,10 +77,14 @@ export class Supervision {
         faults.set(id, null)
   }
 
-  /** A device has pressed: it lives. Returns what it is in; two look-ups, since every press passes here. */
-  pressed(device: string, now: number): 'walk-test' | 'service' | undefined {
-    this.#pressedAt.set(device, now)
-    return this.modes.of(device, now)
+  /**
+   * A device has pressed: it lives. Returns what it is in; two look-ups, since every press passes here. A press in its name
+   * that came another way, such as a missed check-in, says nothing of the device and is never a test.
+   */
+  pressed({ name, connector }: Device, by: string, now: number): 'walk-test' | 'service' | undefined {
+    if (by !== connector) return undefined
+    this.#pressedAt.set(name, now)
+    return this.modes.of(name, now)
   }
 
   /** A press has opened an incident. */
