@@ -3,10 +3,12 @@ import type { Catalogue } from '../core/site/compile.ts'
 import console from './console/index.ts'
 import espa444 from './espa444/index.ts'
 import http from './http/index.ts'
+import mobile from './mobile/index.ts'
 import modbus from './modbus/index.ts'
 import mqtt from './mqtt/index.ts'
 import onvif from './onvif/index.ts'
 import siaDc09 from './sia-dc09/index.ts'
+import smtp from './smtp/index.ts'
 import snpp from './snpp/index.ts'
 import snppReceiver from './snpp/receiver/index.ts'
 import tap from './tap/index.ts'
@@ -17,10 +19,12 @@ const connectors: readonly Connector[] = [
   console,
   espa444,
   http,
+  mobile,
   modbus,
   mqtt,
   onvif,
   siaDc09,
+  smtp,
   snpp,
   snppReceiver,
   tap,
