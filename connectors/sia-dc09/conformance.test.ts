@@ -1,18 +1,10 @@
-import { createServer } from 'node:net'
 import { test } from 'vitest'
 import { type Dc09Panel, dc09Panel, type PanelOptions } from '../../mocks/dc09-panel/index.ts'
 import { type Button, cases, type Stage } from '../conformance/kit.ts'
+import { freePort } from './fixtures/stage.ts'
 import receiver from './index.ts'
 
 const key = '9F3A77C1D2E84B60A5149EC8037BD2F1'
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const ways = {
   plain: { account: {}, panel: {} },

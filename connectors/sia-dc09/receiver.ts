@@ -32,6 +32,8 @@ export class Receiver {
   readonly #repeats: Repeats
   readonly beats = new Beats()
   readonly refusals: Refusals
+  /** Fire inputs as they were told last: what is known is said again with each sign of life. */
+  readonly #fires = new Map<string, boolean>()
   /** Messages taken since the link opened. */
   taken = 0
   #closed = false
@@ -138,7 +140,14 @@ export class Receiver {
     this.refusals.taken(account.name)
     const sentAt = content.timestamp === null ? null : timeOf(content.timestamp)
     const clockOffsetMs = sentAt === null ? {} : { clockOffsetMs: sentAt - this.#ctx.clock.now() }
-    for (const { device } of account.devices) this.#ctx.note(device, { quality: 'good', ...clockOffsetMs })
+    for (const { device } of account.devices) {
+      const active = this.#fires.get(device)
+      this.#ctx.note(device, {
+        quality: 'good',
+        ...clockOffsetMs,
+        ...(active !== undefined && { active }),
+      })
+    }
   }
 
   async #record(message: Message): Promise<boolean> {
@@ -159,7 +168,11 @@ export class Receiver {
       ? events.map((told, nth) => factOf(message, told, nth === 0 ? key : `${key} #${nth}`, now))
       : [unreadableOf(message, key, now)]
     events.forEach((told, nth) => {
-      if (facts[nth] === null) this.#context(message, told, now)
+      const { meaning } = told
+      const device = facts[nth]?.device ?? null
+      if (meaning.is === 'context') this.#context(message, told, now)
+      else if (meaning.is === 'press' && meaning.fire && device !== null)
+        this.#fires.set(device, meaning.phase === 'active')
     })
     const offered = facts.flatMap((fact) => (fact ? this.#ctx.record(this.#withCursor(fact, entry)) : []))
     const settled = await Promise.allSettled(offered)

@@ -10,8 +10,8 @@ import { timeOf } from './codec.ts'
 const repeatMs = 300_000
 /** The same without a number in its sequence (0000): then only the content tells, and a second press must not be lost. */
 const unnumberedMs = 30_000
-/** A repeat may carry a new time, as an encrypted one must; it is then this close to the first, ms. */
-const restampMs = 120_000
+/** A repeat may carry a new time, as an encrypted one must after a while; it is then this close to the attempt before, ms. */
+const restampMs = 60_000
 /** A clock that is further off than this stands still or starts at the same time at each power-up: it tells nothing apart, ms. */
 const saneClockMs = 86_400_000
 /** Messages remembered, and of these in the cursor of one device. */
@@ -34,9 +34,10 @@ interface Entry {
   readonly like: string
   /** Account and digest of the cipher: the sequence stands outside of it, and proves nothing. */
   readonly cipher: string | null
-  readonly stamp: number | null
   readonly key: string
   readonly forMs: number
+  /** The panel's time and ours when it was heard last. */
+  stamp: number | null
   at: number
 }
 
@@ -62,6 +63,7 @@ export class Repeats {
     const known = this.#repeatOf(like, stamp, now) ?? this.#repeatOf(cipher, stamp, now)
     const entry = known ?? newEntry(like, cipher, stamp, now)
     entry.at = now
+    entry.stamp = stamp
     this.#remember(entry)
     return { key: entry.key, entry: cursorOf(entry) }
   }

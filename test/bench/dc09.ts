@@ -1,0 +1,239 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AnswerReader, timeText, wrap } from '../../mocks/dc09-panel/wire.ts'
+import { BridgeProcess, freePort, now } from './process.ts'
+
+/**
+ * DC-09 panels against the real program, its store included: 5,000 sessions that only supervise, then 1,000 events a
+ * second over some of them. Prints a table; panels and bridge share the machine. `--quick` for a look.
+ */
+const quick = process.argv.includes('--quick')
+const sessions = quick ? 500 : 5_000
+const intervalMs = 30_000
+const idleMs = quick ? 10_000 : 60_000
+const rate = quick ? 200 : 1_000
+const loadSeconds = quick ? 5 : 30
+const warmUpSeconds = 5
+/** Panels share the load of a process; the timers of one process can't keep up with a thousand events a second. */
+const senders = 2
+
+/** Encrypted every fourth: AES-256. */
+const accountOf = (nth: number): string => (0x10000 + nth).toString(16).toUpperCase()
+
+interface Asked {
+  readonly port: number
+  readonly from: number
+  readonly to: number
+}
+
+interface Figures {
+  readonly took: readonly number[]
+  readonly unanswered: number
+  readonly wrong: number
+}
+
+/** One panel of a sender: a connection, and who waits for its answers. */
+interface Panel {
+  readonly socket: Socket
+  readonly account: string
+  readonly reader: AnswerReader
+  readonly waiting: number[]
+  seq: number
+}
+
+const figures = { took: [] as number[], wrong: 0 }
+
+const dial = async (port: number, nth: number): Promise<Panel> => {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  const panel: Panel = {
+    socket,
+    account: accountOf(nth),
+    reader: new AnswerReader(null),
+    waiting: [],
+    seq: 0,
+  }
+  socket.on('data', (bytes: Buffer) => {
+    for (const answer of panel.reader.read(bytes)) {
+      const sentAt = panel.waiting.shift() ?? 0
+      if (answer.is !== 'ACK') figures.wrong++
+      figures.took.push(now() - sentAt)
+    }
+  })
+  socket.on('error', () => figures.wrong++)
+  socket.on('close', () => figures.wrong++)
+  await once(socket, 'connect')
+  return panel
+}
+
+const say = (panel: Panel, body: string): void => {
+  panel.waiting.push(now())
+  panel.socket.write(wrap(`${body}${timeText(Date.now())}`))
+}
+
+const supervise = (panel: Panel): void => say(panel, `"NULL"0000L0#${panel.account}[]`)
+
+const press = (panel: Panel, zone: number): void => {
+  panel.seq = (panel.seq % 9_999) + 1
+  const seq = String(panel.seq).padStart(4, '0')
+  const number = String(zone).padStart(3, '0')
+  say(panel, `"ADM-CID"${seq}L0#${panel.account}[#${panel.account}|1120 01 ${number}]`)
+}
+
+/** Runs as a process of its own: panels `from` to `to`. */
+const runSender = async ({ port, from, to }: Asked): Promise<void> => {
+  const panels: Panel[] = []
+  for (let nth = from; nth < to; nth += 100)
+    panels.push(
+      ...(await Promise.all(
+        Array.from({ length: Math.min(100, to - nth) }, (_, more) => dial(port, nth + more)),
+      )),
+    )
+  const timers = panels.map((panel, nth) =>
+    setTimeout(
+      () => {
+        supervise(panel)
+        timers[nth] = setInterval(() => supervise(panel), intervalMs)
+      },
+      (nth / panels.length) * Math.min(intervalMs, idleMs),
+    ),
+  )
+  process.on(
+    'message',
+    async (message: { load?: { perSecond: number; seconds: number } } | 'report' | 'end') => {
+      if (message === 'end') {
+        for (const timer of timers) clearTimeout(timer)
+        for (const { socket } of panels) socket.removeAllListeners('close').destroy()
+        process.disconnect()
+      } else if (message === 'report') {
+        const unanswered = panels.reduce((sum, { waiting }) => sum + waiting.length, 0)
+        process.send?.({ ...figures, unanswered } satisfies Figures)
+        figures.took = []
+        figures.wrong = 0
+      } else if (message.load) {
+        const { perSecond, seconds } = message.load
+        const startedAt = now()
+        for (let sent = 0; sent < perSecond * seconds; ) {
+          const due = Math.min(perSecond * seconds, Math.floor(((now() - startedAt) / 1_000) * perSecond))
+          for (; sent < due; sent++) press(panels[sent % panels.length] as Panel, 1 + (sent % 5))
+          await new Promise((resolve) => setTimeout(resolve, 2))
+        }
+        process.send?.('sent')
+      }
+    },
+  )
+  process.send?.('ready')
+}
+
+const percentile = (sorted: readonly number[], p: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN
+
+const memoryOf = (pid: number, which: 'VmRSS' | 'VmHWM'): number =>
+  Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const siteOf = (ports: { api: number; panels: number; pager: number }): string =>
+  [
+    'site: { name: Bench, timezone: UTC }',
+    `api: { listen: "127.0.0.1:${ports.api}" }`,
+    'places: { bench: { level: building } }',
+    'connectors:',
+    `  pagers: { type: snpp, host: 127.0.0.1, port: ${ports.pager} }`,
+    '  panels:',
+    '    type: sia-dc09',
+    `    listen: "127.0.0.1:${ports.panels}"`,
+    '    accounts:',
+    ...Array.from({ length: sessions }, (_, nth) => `      "${accountOf(nth)}": { interval: 30s }`),
+    'devices:',
+    ...Array.from(
+      { length: sessions },
+      (_, nth) =>
+        `  panel-${nth}: { connector: panels, input: { account: "${accountOf(nth)}" }, place: bench, means: nothing }`,
+    ),
+    'responders: { security: { page: { connector: pagers, id: "1", perceptible: vibrate } } }',
+    'plans: { all: { when: {}, steps: [ { at: 0s, do: [ { page.send: { to: security } } ] } ] } }',
+  ].join('\n')
+
+const measure = async (): Promise<void> => {
+  const dir = mkdtempSync(join(tmpdir(), 'duress-bench-'))
+  const [api, port, pager] = [await freePort(), await freePort(), await freePort()]
+  const config = join(dir, 'site.yaml')
+  writeFileSync(config, siteOf({ api, panels: port, pager }))
+  const bridge = await BridgeProcess.start(config, join(dir, 'data'))
+  const pid = bridge.child.pid as number
+  await sleep(1_000)
+  const before = memoryOf(pid, 'VmRSS')
+  const share = Math.ceil(sessions / senders)
+  const children = await Promise.all(
+    Array.from({ length: senders }, async (_, nth) => {
+      const child = fork(import.meta.filename, ['sender'], { execPath: process.execPath })
+      const asked: Asked = { port, from: nth * share, to: Math.min(sessions, (nth + 1) * share) }
+      child.send(asked)
+      await once(child, 'message')
+      return child
+    }),
+  )
+  const report = async (): Promise<Figures> => {
+    const all = await Promise.all(
+      children.map(async (child) => {
+        const answered = once(child, 'message')
+        child.send('report')
+        return (await answered)[0] as Figures
+      }),
+    )
+    const took = all.flatMap((each) => each.took).sort((a, b) => a - b)
+    const sum = (pick: (each: Figures) => number) => all.reduce((total, each) => total + pick(each), 0)
+    return { took, wrong: sum(({ wrong }) => wrong), unanswered: sum(({ unanswered }) => unanswered) }
+  }
+  const load = async (seconds: number): Promise<Figures> => {
+    await Promise.all(
+      children.map(async (child) => {
+        const sent = once(child, 'message')
+        child.send({ load: { perSecond: rate / senders, seconds } })
+        await sent
+      }),
+    )
+    await sleep(2_000)
+    return report()
+  }
+
+  const show = (what: string, value: string, goal: string, met: boolean) => {
+    console.log(`${met ? ' ' : '!'} ${what.padEnd(58)} ${value.padStart(12)}  ${goal}`)
+    if (!met) process.exitCode = 1
+  }
+  await sleep(idleMs)
+  const idle = await report()
+  const idleMb = memoryOf(pid, 'VmHWM')
+  show('memory without a session', `${Math.round(before)} MB`, '', true)
+  show(`peak with ${sessions} supervised sessions`, `${Math.round(idleMb)} MB`, '< 300 MB', idleMb < 300)
+  const nulls = `${idle.took.length} NULL acknowledged, p99`
+  show(nulls, `${percentile(idle.took, 99).toFixed(1)} ms`, '< 50 ms', percentile(idle.took, 99) < 50)
+  await load(warmUpSeconds)
+  const { took, wrong, unanswered } = await load(loadSeconds)
+  for (const p of [50, 99, 100])
+    show(
+      `${rate} events/s for ${loadSeconds} s, recorded and acknowledged, ${p === 100 ? 'slowest' : `p${p}`}`,
+      `${percentile(took, p).toFixed(1)} ms`,
+      p === 99 ? '< 50 ms' : '',
+      p !== 99 || percentile(took, p) < 50,
+    )
+  show('events and NULL acknowledged', String(took.length), '', true)
+  show(
+    'not acknowledged, or wrongly',
+    String(unanswered + wrong + idle.wrong),
+    '0',
+    unanswered + wrong + idle.wrong === 0,
+  )
+  show('peak memory after that', `${Math.round(memoryOf(pid, 'VmHWM'))} MB`, '', true)
+  for (const child of children) child.send('end')
+  await Promise.all(children.map((child) => once(child, 'exit')))
+  await bridge.end()
+  rmSync(dir, { recursive: true, force: true })
+}
+
+if (process.argv[2] === 'sender') process.once('message', (asked: Asked) => void runSender(asked))
+else await measure()
