@@ -5,12 +5,9 @@ const share = 10
 /** How soon it is asked again when nobody else waits, ms. */
 const aloneMs = 250
 /** A unit counts as answering so long after its last answer, ms. */
-const freshMs = 10_000
-/** Longest rest, however long its silence takes, ms. */
-const longestMs = 60_000
-
-/** How long to wait for a unit that has been silent, ms: at most, and at least where it used to answer quickly. */
-const trial = { most: 400, least: 50, slower: 3 }
+const freshMs = 60_000
+/** One that has been silent is given so many times the longest that it ever took, and at least so long, ms. */
+const trial = { slower: 3, leastMs: 50 }
 
 /** The breakers by the config object that all links of a connector share: a link that is opened again knows which unit is dead. */
 const known = new WeakMap<Config, Map<number, Breaker>>()
@@ -38,9 +35,8 @@ export class Breaker {
 
   /** How long to wait for its next answer, ms. */
   limit(timeoutMs: number): number {
-    if (!this.isOpen) return timeoutMs
-    const usual = this.#slowestMs === 0 ? trial.most : Math.max(this.#slowestMs * trial.slower, trial.least)
-    return Math.min(timeoutMs, usual, trial.most)
+    if (this.#failures === 0 || this.#slowestMs === 0) return timeoutMs
+    return Math.min(timeoutMs, Math.max(this.#slowestMs * trial.slower, trial.leastMs))
   }
 
   answered(tookMs: number, now: number): void {
@@ -48,8 +44,8 @@ export class Breaker {
     this.#slowestMs = Math.max(this.#slowestMs, tookMs)
     this.restUntil = Number.NEGATIVE_INFINITY
     // One that is silent every other time does not get rid of its rests; one that says no is there.
-    const flaps = this.#wasSilent && !this.isOpen && now - this.#failedAt < this.#restMs
-    if (!flaps) this.#failures = 0
+    const flaps = this.#wasSilent && now - this.#failedAt < 2 * this.#restMs
+    this.#failures = flaps ? 1 : 0
   }
 
   /** Nothing that can be used has come of `tookMs`: silence, or a gateway's word that there was silence. */
@@ -60,7 +56,7 @@ export class Breaker {
     const all = [...this.#others.values()]
     const waiting = all.some((other: Breaker) => other !== this && other.#answers(now))
     const dead = all.filter(({ isOpen }) => isOpen).length
-    this.#restMs = waiting ? Math.min(tookMs * share * Math.max(1, dead), longestMs) : aloneMs
+    this.#restMs = waiting ? tookMs * share * Math.max(1, dead) : aloneMs
     if (this.isOpen) this.restUntil = now + this.#restMs
   }
 

@@ -125,3 +125,167 @@ describe('a serial line', () => {
     },
   )
 })
+
+describe('a line whose adapter hears itself', () => {
+  test('what is sent comes back first, and is no answer', async () => {
+    await start({ echo: true })
+    const { path } = await pty()
+    const outputs = { lamp: { coil: 3 } }
+    const { link, facts } = await open({ line: { path, echo: true } }, { button: { discrete: 4 } }, outputs)
+    await panel.press(4, { hold: true })
+    await until(() => expect(presses(facts)).toHaveLength(1))
+    const address = modbus.output!.parse(outputs.lamp)
+    const order = { id: 'x', attempt: 1, address, args: { on: true }, signal: new AbortController().signal }
+    expect(await link.acts['relay.set']!(order)).toMatchObject({ ok: true, proof: 'confirmed' })
+    panel.kill(1)
+    expect(await link.acts['relay.set']!(order)).toMatchObject({ ok: false })
+  })
+
+  test('where the config does not say so, the error does', async () => {
+    await start({ echo: true })
+    const { path } = await pty()
+    panel.kill(1)
+    await expect(open({ line: { path }, timeout: '60ms' }, { button: { discrete: 4 } })).rejects.toThrow(
+      'line.echo: true',
+    )
+  })
+})
+
+describe('row 7: a late reply is never matched to another request', () => {
+  const inputs = { idle: { discrete: 4 }, held: { discrete: 60 } }
+  /** Keeps the line in use while the other unit is silent. */
+  const alive = { discrete: 1, unit: 2 }
+
+  test('over TCP the connection is given up', async () => {
+    await start({ framing: 'tcp' })
+    panel.set(60, true)
+    const { facts, link } = await open({ ...overTcp(), framing: 'tcp' }, inputs)
+    await until(() => expect(of(facts, 'held')).toHaveLength(1))
+    panel.holdBack(1, { from: 60, to: 60 })
+    await link.lost
+    panel.letGo()
+    expect(panel.held).toBe(0)
+    expect(of(facts, 'idle')).toEqual([])
+  })
+
+  test.each([
+    ['answered', 2],
+    ['answered', 3],
+    ['refused', 2],
+  ] as const)(
+    'on a line, by a unit whose echo is %s, which has %i answers to give',
+    async (diagnostics, count) => {
+      await start({ diagnostics, units: [1, 2] })
+      panel.set(60, true)
+      const { facts } = await open(overTcp(), { ...inputs, alive })
+      await until(() => expect(of(facts, 'held')).toHaveLength(1))
+      // From here on the unit answers late: first of all that input 60 is active.
+      panel.holdBack(1, { from: 60, to: 60 })
+      await until(() => expect(panel.held).toBeGreaterThanOrEqual(count))
+      const reads = panel.reads(1)
+      panel.letGo()
+      await until(() => expect(panel.reads(1)).toBeGreaterThan(reads + 4))
+      expect(of(facts, 'idle')).toEqual([])
+      await panel.press(4, { hold: true })
+      await until(() => expect(of(facts, 'idle')).toHaveLength(1))
+    },
+  )
+})
+
+describe('row 9: a dead unit on a line', () => {
+  const inputs = { near: { discrete: 4 }, far: { discrete: 5, unit: 2 } }
+  const troubles = (facts: readonly Fact[]) =>
+    facts.flatMap((fact) => (fact.is === 'trouble' ? [[fact.trouble, fact.phase, fact.from]] : []))
+
+  test('leaves the connection to the others, is told by itself, and is back when it answers', async () => {
+    await start({ units: [1, 2] })
+    const { link, facts, notes } = await open(overTcp(), inputs)
+    let isLost = false
+    link.lost!.then(() => {
+      isLost = true
+    })
+    panel.kill(2)
+    await until(() => expect(troubles(facts)).toEqual([['comm-loss', 'active', 'unit 2 of panel']]))
+    expect(lastState(notes, 'far')).toEqual({ quality: 'unknown' })
+    const asked = panel.reads(2)
+    await panel.polled(1, 25)
+    expect(panel.reads(2) - asked).toBeLessThan(3)
+    await panel.press(4, { hold: true })
+    await until(() => expect(of(facts, 'near')).toHaveLength(1))
+    expect(await link.probe!(null, new AbortController().signal)).toMatchObject({ silentUnits: [2] })
+    panel.heal(2)
+    await panel.press(5, { unit: 2, hold: true })
+    await until(() => expect(of(facts, 'far')).toHaveLength(1))
+    await until(() => expect(troubles(facts)[1]).toEqual(['comm-loss', 'restored', 'unit 2 of panel']))
+    expect(isLost).toBe(false)
+  })
+
+  test('is found dead at the opening as well', async () => {
+    await start({ units: [1, 2] })
+    panel.kill(2)
+    const { facts, notes } = await open(overTcp(), inputs)
+    await panel.press(4, { hold: true })
+    await until(() => expect(of(facts, 'near')).toHaveLength(1))
+    await until(() => expect(troubles(facts)).toHaveLength(1))
+    expect(lastState(notes, 'far')).toEqual({ quality: 'unknown' })
+  })
+
+  test('all of them dead is the end of the link', async () => {
+    await start({ units: [1, 2] })
+    const { link } = await open(overTcp(), inputs)
+    panel.kill(1)
+    panel.kill(2)
+    expect(await link.lost).toMatchObject({ code: 'TIMEOUT' })
+    await expect(open(overTcp(), inputs)).rejects.toMatchObject({ code: 'TIMEOUT' })
+  })
+
+  test('behind a gateway that says so it rests as well, and the others go on', async () => {
+    await start({ framing: 'tcp', units: [1, 2], gatewayTimeoutMs: 40, bus: 'serial' })
+    const config = modbus.config.parse({ host: panel.host, port: panel.port })
+    const link = async (name: 'near' | 'far') => {
+      const test = testContext()
+      const input = modbus.input!.parse(inputs[name])
+      const opened = await modbus.open(
+        { name, config, inputs: new Map([[name, input]]), outputs: new Map(), cursors: new Map() },
+        test.ctx,
+      )
+      links.push(opened)
+      return { ...test, link: opened }
+    }
+    const near = await link('near')
+    panel.kill(2)
+    const far = await link('far')
+    await until(() => expect(troubles(far.facts)).toEqual([['comm-loss', 'active', 'unit 2 of far']]))
+    expect(lastState(far.notes, 'far')).toEqual({ quality: 'unknown' })
+    const asked = panel.reads(2)
+    await panel.polled(1, 10)
+    expect(panel.reads(2) - asked).toBeLessThan(3)
+    await panel.press(4, { hold: true })
+    await until(() => expect(presses(near.facts)).toHaveLength(1))
+    panel.heal(2)
+    await until(() => expect(lastState(far.notes, 'far')).toEqual({ quality: 'good', active: false }))
+  })
+})
+
+describe('a line that is disturbed', () => {
+  test('answers whose check sum is wrong are none', async () => {
+    await start()
+    const { link, facts } = await open(overTcp(), { button: { discrete: 4 } })
+    panel.answerWrong('check-sum')
+    panel.set(4, true)
+    expect(await link.lost).toMatchObject({ code: 'TIMEOUT' })
+    expect(facts.filter(({ is }) => is === 'press')).toEqual([])
+  })
+
+  test('one answer that is lost costs neither the link nor the unit', async () => {
+    await start()
+    const { facts, link } = await open(overTcp(), { button: { discrete: 4 } })
+    panel.holdBack(1)
+    await until(() => expect(panel.held).toBeGreaterThan(0))
+    await panel.press(4, { hold: true })
+    panel.letGo()
+    await until(() => expect(presses(facts)).toHaveLength(1))
+    expect(facts.filter(({ is }) => is === 'trouble')).toEqual([])
+    expect(await link.probe!(null, new AbortController().signal)).not.toHaveProperty('silentUnits')
+  })
+})

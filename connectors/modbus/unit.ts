@@ -39,19 +39,24 @@ export class Unit {
   }
 
   async writeCoil(address: number, on: boolean): Promise<void> {
-    await this.#ask(`writing coil ${address}`, (client) => client.writeCoil(address, on))
+    await this.#write(`coil ${address}`, (client) => client.writeCoil(address, on))
   }
 
   async writeRegister(address: number, value: number): Promise<void> {
-    await this.#ask(`writing holding register ${address}`, (client) => client.writeRegister(address, value))
+    await this.#write(`holding register ${address}`, (client) => client.writeRegister(address, value))
   }
 
   get #limit(): number {
     return this.breaker.limit(this.#wire.timeoutMs)
   }
 
-  #ask<T>(what: string, request: (client: Client) => Promise<T>): Promise<T> {
-    return this.#watched(() => this.#wire.ask(this.number, this.#limit, what, request), true)
+  /** A write may take longer than any reading has: it has all its time. */
+  #write<T>(what: string, request: (client: Client) => Promise<T>): Promise<T> {
+    return this.#ask(`writing ${what}`, request, this.#wire.timeoutMs)
+  }
+
+  #ask<T>(what: string, request: (client: Client) => Promise<T>, limitMs = this.#limit): Promise<T> {
+    return this.#watched(() => this.#wire.ask(this.number, limitMs, what, request), true)
   }
 
   /** Tells the breaker how it went. */

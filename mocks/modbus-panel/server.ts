@@ -12,6 +12,8 @@ const GATEWAY_WAIT_MS = 1_000
 const MAX_UNDER_WAY = 64
 
 export interface ServerOptions {
+  /** As on a two-wire line whose adapter hears itself: what is sent comes back at once. */
+  readonly echo?: boolean
   /** What the bytes look like: Modbus TCP (default), or those of a serial line, passed on as they are. */
   readonly framing?: 'tcp' | 'rtu'
   /** After so long a dead unit's request is answered by exception 11; without it, never. */
@@ -46,7 +48,7 @@ export class ModbusServer {
   #bus = new Bus()
   #holding = 0
   #isHeld: (request: Frame) => boolean = () => false
-  #held: (() => void)[] = []
+  #held: { unit: number; answer: () => void }[] = []
 
   constructor(options: ServerOptions, units: Units) {
     this.#options = options
@@ -68,7 +70,7 @@ export class ModbusServer {
   /** What was held back goes out now, in its order. */
   letGo(): void {
     this.#holding = 0
-    for (const answer of this.#held.splice(0)) answer()
+    for (const { answer } of this.#held.splice(0)) answer()
   }
 
   /** Answers that are held back at the moment. */
@@ -80,6 +82,7 @@ export class ModbusServer {
     const line: Line = { bus: new Bus(), underWay: 0, before: undefined }
     let received: Buffer = Buffer.alloc(0)
     socket.on('data', (chunk) => {
+      if (this.#options.echo) socket.write(chunk)
       const all = Buffer.concat([received, chunk])
       const { frames, rest, broken } =
         this.#options.framing === 'rtu' ? { ...splitRtu(all), broken: false } : split(all)
@@ -137,7 +140,8 @@ export class ModbusServer {
     const held = this.#holding > 0 && this.#isHeld(request)
     if (held) this.#holding--
     // A device answers in order: what comes after one that is held back waits for it.
-    if (held || this.#held.length > 0) this.#held.push(answer)
+    if (held || this.#held.some(({ unit }) => unit === request.unit))
+      this.#held.push({ unit: request.unit, answer })
     else answer()
   }
 }
