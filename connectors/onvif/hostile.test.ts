@@ -87,6 +87,35 @@ const picture = (mediaType: string, bytes: Buffer) => (response: ServerResponse)
   response.end(bytes)
 }
 
+test('row 24: a picture says when it was taken; one that is older than 5 s is not called live', async () => {
+  const link = await connect({})
+  const shown = async (headers: Record<string, string>) => {
+    say['/picture'] = (response) => {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+      picture('image/jpeg', jpeg)(response)
+    }
+    const outcome = await link.acts['camera.snapshot'](order({}, {}))
+    const { capturedAt, live } = (outcome as unknown as { result: { capturedAt: number; live: boolean } })
+      .result
+    return { age: Math.round((Date.now() - capturedAt) / 1_000), live }
+  }
+  const date = 'Sun, 22 Nov 2026 08:00:10 GMT'
+  expect(await shown({})).toEqual({ age: 0, live: true })
+  expect(await shown({ age: '3' })).toEqual({ age: 3, live: true })
+  expect(await shown({ age: '60' })).toEqual({ age: 60, live: false })
+  expect(await shown({ date, 'last-modified': 'Sun, 22 Nov 2026 08:00:00 GMT' })).toEqual({
+    age: 10,
+    live: false,
+  })
+  // Made in the future, or no time at all: then it is as old as our request.
+  expect(await shown({ date, 'last-modified': 'Sun, 22 Nov 2026 09:00:00 GMT' })).toEqual({
+    age: 0,
+    live: true,
+  })
+  expect(await shown({ date, 'last-modified': 'yesterday', age: '-7' })).toEqual({ age: 0, live: true })
+  await link.close()
+})
+
 test.each([
   ['of the wrong type', 'text/html', jpeg],
   ['that is none', 'image/jpeg', Buffer.from('<html>log in</html>')],

@@ -210,3 +210,27 @@ test('a press that could not be recorded is offered until it is, as the same', a
   await expect.poll(() => new Set(offered).size).toBe(2)
   expect(offered.filter((key) => key.endsWith('/restored'))).toHaveLength(1)
 })
+
+test('a probe says what the camera has of its inputs, and what their state means', async () => {
+  const link = await listen()
+  const probe = () => link.link?.probe?.(null, new AbortController().signal)
+  expect(await probe()).toMatchObject({
+    inputs: { button: { digital: 'DI_0', event: true, true: 'active' } },
+  })
+  await link.stop()
+  await camera.close()
+  const bare = await listen({}, { inputOptions: false, inputs: ['DI_0', 'DI_1'] })
+  expect(await bare.link?.probe?.(null, new AbortController().signal)).toMatchObject({
+    inputs: { button: { true: 'circuit closed' } },
+  })
+})
+
+test('an input that the camera has not got is unknown, the log says so, and a probe says which it has', async () => {
+  const link = await listen({ inputs: { button: { digital: 'DI_9' } } })
+  expect(link.state('button').quality).toBe('unknown')
+  expect(link.lines.filter(({ text }) => /does not say how this input is/.test(text))).toHaveLength(1)
+  await expect(link.link?.probe?.(null, new AbortController().signal)).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: expect.stringMatching(/button: 127\.0\.0\.1:\d+ has no input DI_9; it has DI_0$/),
+  })
+})

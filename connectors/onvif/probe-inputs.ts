@@ -117,7 +117,7 @@ const optional = <T>(asked: Promise<T>): Promise<T | null> =>
 
 const unknown = (device: Device, name: string, kind: Kind, token: string, tokens: readonly string[]) => {
   const known = tokens.slice(0, 20).join(', ') || 'none'
-  const what = kind.replace('-', ' ')
+  const what = kind === 'digital' ? 'input' : kind.replace('-', ' ')
   return new OnvifError('NOT_FOUND', `${name}: ${device.host} has no ${what} ${token}; it has ${known}`, {
     retry: 'never',
   })

@@ -1,7 +1,7 @@
 import { BridgeError } from '../../../core/error.ts'
 import { type Call, call, element, namespaces, nothing } from './call.ts'
 import type { Reference } from './soap.ts'
-import { all, attributeOf, childNames, one, textOf, type Xml } from './xml.ts'
+import { all, attributeOf, one, textOf, type Xml } from './xml.ts'
 
 const notification = 'http://docs.oasis-open.org/wsn/b-2'
 
@@ -118,8 +118,8 @@ export const setSynchronizationPoint: Call<void> = {
 /** Which topics the device has: whether a path such as `Device/Trigger/DigitalInput` is among them. */
 export const getEventProperties: Call<(topic: string) => boolean> = {
   ...call('events', 'GetEventProperties', '', (answer) => {
-    const set = one(answer, 'TopicSet')
-    return (topic: string) => one(set, ...topic.split('/')) !== undefined && childNames(set).length > 0
+    const under = (parents: readonly Xml[], name: string) => parents.flatMap((parent) => all(parent, name))
+    return (topic: string) => topic.split('/').reduce(under, all(answer, 'TopicSet')).length > 0
   }),
   action: `${namespaces.events}/EventPortType/GetEventPropertiesRequest`,
 }

@@ -6,7 +6,22 @@ import type { Call } from './call.ts'
 import { getPresets, getProfiles, getSnapshotUri } from './camera.ts'
 import { getCapabilities, getDeviceInformation, getServices, getSystemDateAndTime } from './device.ts'
 import { doorCommand, getDoorInfoList, getDoorState } from './door.ts'
-import { createPullPoint, pullMessages, referenceOf, relayStateIn } from './event.ts'
+import {
+  createPullPoint,
+  getEventProperties,
+  pullMessages,
+  referenceOf,
+  relayStateIn,
+  renew,
+} from './event.ts'
+import {
+  contactIn,
+  doorIn,
+  duressIn,
+  getAccessPointInfoList,
+  getDigitalInputs,
+  getInputOptions,
+} from './input.ts'
 import { readChallenge } from './login.ts'
 import { getRelayOutputs, relayWays } from './relay.ts'
 import { readAnswer } from './soap.ts'
@@ -29,6 +44,11 @@ const calls: readonly Call<unknown>[] = [
   getPresets('p'),
   createPullPoint(null, 1),
   pullMessages(1),
+  renew(60),
+  getEventProperties,
+  getDigitalInputs,
+  getInputOptions,
+  getAccessPointInfoList(null),
   ...relayWays.map(getRelayOutputs),
 ]
 
@@ -172,6 +192,42 @@ test('any notice is about a relay or not', () => {
       expect([true, false, null]).toContain(
         relayStateIn({ topic, operation: '', at: null, source, data }, 'RO_0'),
       )
+    }),
+  )
+})
+
+const texts = fc.oneof(
+  fc.string(),
+  fc.constantFrom(
+    'InputToken',
+    'AccessPointToken',
+    'DoorToken',
+    'State',
+    'LogicalState',
+    'true',
+    'DoorForcedOpen',
+    'Fault',
+  ),
+)
+
+test('any notice is about an input, a duress code or a door, or not', () => {
+  const map = fc.array(fc.tuple(texts, texts)).map((items) => new Map(items))
+  const topic = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      'Device/Trigger/DigitalInput',
+      'AccessControl/Duress',
+      'Door/State/DoorAlarm',
+      'Door/State/x',
+    ),
+  )
+  fc.assert(
+    fc.property(topic, map, map, (name, source, data) => {
+      const notice = { topic: name, operation: '', at: null, source, data }
+      const duress = duressIn(notice)
+      expect([true, false, null, undefined]).toContain(contactIn(notice)?.on)
+      expect((duress?.holder ?? '').length).toBeLessThanOrEqual(200)
+      for (const { is } of doorIn(notice)?.states ?? []) expect([true, false, null]).toContain(is)
     }),
   )
 })
