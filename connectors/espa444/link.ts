@@ -1,11 +1,12 @@
+import { SerialPort } from 'serialport'
 import type { Context, Link, Opening } from '../../core/connector.ts'
 import { BridgeError } from '../../core/error.ts'
 import { Callers } from '../../core/intake/callers.ts'
+import { openSerial } from '../../core/intake/serial.ts'
 import type { TextInput } from '../../core/intake/text.ts'
 import { beat } from './beat.ts'
 import { Calls } from './calls.ts'
 import type { Config } from './index.ts'
-import { openSerial } from './serial.ts'
 
 export const open = async (
   opening: Opening<Config, TextInput, never>,
@@ -33,7 +34,16 @@ const onSerial = async (
     (text) => port.write(text),
     () => false,
   )
-  const port = await openSerial(line, config.bits, (bytes) => session.hear(bytes))
+  const { path, baud, parity, stop } = line
+  const serial = {
+    path,
+    baudRate: baud,
+    dataBits: config.bits,
+    parity,
+    stopBits: stop,
+    autoOpen: false,
+  } as const
+  const port = await openSerial(new SerialPort(serial), (bytes) => session.hear(bytes))
   const close = async () => {
     ctx.signal.removeEventListener('abort', close)
     calls.stop()

@@ -1,12 +1,13 @@
+import { SerialPort } from 'serialport'
 import type { Context, Link, Opening } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { Callers } from '../../core/intake/callers.ts'
+import { openSerial } from '../../core/intake/serial.ts'
 import type { TextInput } from '../../core/intake/text.ts'
 import { TextSource } from '../../core/intake/text-source.ts'
 import { beat } from './beat.ts'
 import type { Config } from './index.ts'
 import { regex } from './regex.ts'
-import { openSerial } from './serial.ts'
 import { Session } from './session.ts'
 
 export const open = async (
@@ -59,7 +60,16 @@ const onSerial = async (
     (text) => port.write(text),
     () => false,
   )
-  const port = await openSerial(line, (bytes) => session.hear(bytes))
+  const { path, baud, parity, stop } = line
+  const serial = {
+    path,
+    baudRate: baud,
+    dataBits: line.data,
+    parity,
+    stopBits: stop,
+    autoOpen: false,
+  } as const
+  const port = await openSerial(new SerialPort(serial), (bytes) => session.hear(bytes))
   const close = async () => {
     ctx.signal.removeEventListener('abort', close)
     session.over()

@@ -31,10 +31,10 @@ export class Repeats {
     this.#clock = clock
   }
 
-  /** `id` is what the sender calls the message, where it does. */
-  keyOf(parts: readonly string[], id?: string): string {
+  /** `turn` tells a call from one that has ended since. `id` is what the sender calls the message, where it does. */
+  keyOf(parts: readonly string[], turn: number, id?: string): string {
     const now = this.#clock.now()
-    const text = hashOf(parts)
+    const text = hashOf([...parts, String(turn)])
     const named = id === undefined ? undefined : hashOf([...parts, id])
     const before = named && this.#heard.get(named)
     if (before) return before.key
@@ -51,6 +51,27 @@ export class Repeats {
     this.#heard.delete(hash)
     this.#heard.set(hash, { key, at })
     if (this.#heard.size > textsMax) this.#heard.delete(this.#heard.keys().next().value as string)
+  }
+}
+
+/** Counts calls about the same thing: one that comes after the end of the last is another, however soon. */
+class Turns {
+  readonly #clock: Clock
+  readonly #turns = new Map<string, { readonly phase: string; readonly at: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** When the phase last changed, ms since the epoch; 0 when it has not since we started. */
+  of(subject: string, phase: string): number {
+    const known = this.#turns.get(subject)
+    if (known?.phase === phase) return known.at
+    const turn = { phase, at: known ? this.#clock.now() : 0 }
+    this.#turns.delete(subject)
+    this.#turns.set(subject, turn)
+    if (this.#turns.size > textsMax) this.#turns.delete(this.#turns.keys().next().value as string)
+    return turn.at
   }
 }
 
@@ -94,6 +115,7 @@ export class TextSource {
   readonly #ctx: Pick<Context, 'clock' | 'note' | 'record'>
   readonly #read: (text: string, about?: About) => Reading
   readonly #repeats: Repeats
+  readonly #turns: Turns
   readonly #devices: ReadonlyMap<string, string>
   readonly #marks = new Map<string, string>()
 
@@ -105,6 +127,7 @@ export class TextSource {
     this.#ctx = ctx
     this.#read = compileText(config, regex)
     this.#repeats = new Repeats(config.repeat, ctx.clock)
+    this.#turns = new Turns(ctx.clock)
     this.#devices = new Map([...inputs].map(([device, { id }]) => [alike(id), device]))
   }
 
@@ -135,8 +158,10 @@ export class TextSource {
     if (reading.ignored) return
     // The same text to several pagers is one press, unless the pager is what tells them apart.
     const apart = byAddress || reading.text === '' ? alike(about.to ?? '') : ''
-    const key = this.#repeats.keyOf([about.sender ?? '', reading.phase, reading.text, apart], about.id)
-    const { trouble } = reading
+    const { trouble, phase, groups, text } = reading
+    const subject = device ?? alike(groups['device'] ?? groups['id'] ?? groups['place'] ?? '')
+    const turn = this.#turns.of(`${trouble ?? 'press'} ${subject}`, phase)
+    const key = this.#repeats.keyOf([about.sender ?? '', phase, text, apart], turn, about.id)
     await this.#ctx.record(
       trouble
         ? troubleOf(reading, trouble, device, key, about)

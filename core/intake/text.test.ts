@@ -254,6 +254,32 @@ describe('what a text source records', () => {
     expect(facts[0]?.raw).toMatchObject({ id: '7', wire: { choices: ['Yes', 'No'] } })
   })
 
+  test('a call after the end of the last one is another, however soon; an end that is told twice is one', async () => {
+    const { source, facts } = start()
+    const [call, clear] = ['code gray rm ed 2', 'code gray rm ed 2 clear']
+    for (const text of [call, call, clear, clear, call, call]) await source.take(text)
+    const keys = facts.map(({ key }) => key)
+    expect(keys[1]).toBe(keys[0])
+    expect(keys[3]).toBe(keys[2])
+    expect(keys[5]).toBe(keys[4])
+    expect(new Set(keys).size).toBe(3)
+  })
+
+  test('the end of a call elsewhere does not double this one', async () => {
+    const { source, facts } = start()
+    for (const text of ['code gray rm ed 2', 'code gray rm ed 9 clear', 'code gray rm ed 2'])
+      await source.take(text)
+    expect(facts[2]?.key).toBe(facts[0]?.key)
+  })
+
+  test('a message that its sender numbers is the same press also after the end of the call', async () => {
+    const { source, facts } = start()
+    await source.take('code gray rm ed 2', { id: 'm-1' })
+    await source.take('code gray rm ed 2 clear', { id: 'm-2' })
+    await source.take('code gray rm ed 2', { id: 'm-1' })
+    expect(facts[2]?.key).toBe(facts[0]?.key)
+  })
+
   test('another sender, another text and the end of the call are other facts', async () => {
     const { source, facts } = start()
     await source.take('HELP', { sender: 'a' })
