@@ -40,6 +40,8 @@ export interface Parts {
   readonly doors: Doors
   readonly response: Response
   newId(): string
+  /** Takes a synthetic press of our own in; null: it is a press like any other. */
+  heartbeat(press: Press): Promise<Recorded> | null
   /** Counts where devices are seen; names nobody. */
   sighted(device: string, sighting: Sighting): void
 }
@@ -80,8 +82,11 @@ export class Bridge {
       return this.#answer(await this.#response.commit({ fact: row, entries: [] }), id, incident, true)
     }
     switch (fact.is) {
-      case 'press':
+      case 'press': {
+        const beat = fact.heartbeat === undefined ? null : this.#p.heartbeat(fact)
+        if (beat) return beat
         return this.#needsFix(fact) ? this.#afterFix(connector, fact) : this.#press(connector, fact)
+      }
       case 'trouble':
         return this.#trouble(connector, fact)
       case 'answer':

@@ -29,8 +29,10 @@ import { InlineRunner } from './runner/inline.ts'
 import type { Device, Site } from './site/site.ts'
 import type { Opened, Store, StoreOptions } from './store/port.ts'
 import { type Fault, Faults, faultRow } from './supervision/faults.ts'
+import { Heartbeats, isHeartbeat } from './supervision/heartbeat.ts'
 import { Supervision } from './supervision/supervision.ts'
 import { Watch } from './supervision/watch.ts'
+import { Watchdog } from './supervision/watchdog.ts'
 import type { Entry, Told } from './trail/entry.ts'
 
 /** What the program or a simulation brings along. */
@@ -71,6 +73,8 @@ export class Machine {
   readonly faults: Faults
   readonly register: Register
   readonly supervision: Supervision
+  readonly heartbeats: Heartbeats
+  readonly watchdog: Watchdog
   readonly assignments: Assignments
   readonly checkIns: CheckIns
   readonly coverage: Coverage
@@ -205,6 +209,7 @@ export class Machine {
       doors: this.doors,
       response: this.response,
       newId: around.newId,
+      heartbeat: (press) => this.heartbeats.take(press),
       sighted: (device, { place, at }) => {
         this.coverage.seen(device, place, at)
         this.locationWalks.seen(device, place)
@@ -213,6 +218,21 @@ export class Machine {
     this.checkIns = new CheckIns(clock, this.register, (press) => this.bridge.record('api', press))
     this.coverage = new Coverage(this.register, clock.now())
     this.locationWalks = new LocationWalks(clock, site, this.register)
+    this.heartbeats = new Heartbeats({
+      site,
+      clock,
+      faults: this.faults,
+      beating: () => this.runner.beating(),
+      beat: (link, mark, signal) => this.runner.beat(link, mark, signal),
+      send: (commands, rows) => this.response.send(commands, rows, []),
+      newId: around.newId,
+    })
+    this.watchdog = new Watchdog({
+      site,
+      clock,
+      faults: this.faults,
+      act: (link, capability, order) => this.runner.act(link, capability, order),
+    })
     this.watch = new Watch(this, this.#due, log)
   }
 
@@ -220,6 +240,8 @@ export class Machine {
   start(): void {
     this.runner.start(this.site)
     this.supervision.start()
+    this.heartbeats.start()
+    this.watchdog.start()
     this.watch.start()
     for (const { incident } of [...this.book.pages()]) this.bridge.look(incident.id)
   }
@@ -231,6 +253,11 @@ export class Machine {
   /** The configs that open incidents were opened with, the present one among them. */
   get sites(): Iterable<Site> {
     return this.#sites.values()
+  }
+
+  /** Keeps bytes as evidence and returns their sha256. */
+  keep(bytes: Uint8Array, about: { mediaType: string; capturedAt: number }): Promise<string> {
+    return this.#around.keep(bytes, about)
   }
 
   /** Hears everything that happens, as it happens, on disk or not. Returns how to stop hearing. */
@@ -261,8 +288,10 @@ export class Machine {
     this.#stopped = true
     this.watch.stop()
     this.bridge.stop()
+    this.heartbeats.stop()
     this.#due.stop()
     this.dispatch.stop()
+    await this.watchdog.stop()
     await this.runner.stop()
     this.#ledger.flush()
     await this.store.close()
@@ -320,7 +349,8 @@ export class Machine {
   settled(tracked: Tracked, receipt: Receipt): void {
     const { command, attempt } = tracked
     this.#ledger.settled({ command, attempt, receipt })
-    if (command.capability.startsWith('door.')) this.doors.settled(command, receipt)
+    if (isHeartbeat(command.id)) this.heartbeats.settled(command, receipt)
+    else if (command.capability.startsWith('door.')) this.doors.settled(command, receipt)
     const page = command.incident === null ? undefined : this.book.page(command.incident)
     if (!page) return
     if (page.first.delete(command.id)) {

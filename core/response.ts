@@ -99,13 +99,17 @@ export class Response {
   }
 
   /** Commands outside of incidents, such as pages to maintenance, in one change set with what asks for them. */
-  send(commands: readonly Command[], rows: Pick<ChangeSet, 'faults' | 'register'> = {}): Promise<Committed> {
+  send(
+    commands: readonly Command[],
+    rows: Pick<ChangeSet, 'faults' | 'register'> = {},
+    entries: readonly Entry[] = commands.map(commandEntry),
+  ): Promise<Committed> {
     const fresh = commands.map((command) => this.#tracked(command))
     return this.commit(
       {
         ...rows,
         commands: fresh.map(({ command, attempt }) => commandRow(command, attempt)),
-        entries: commands.map(commandEntry),
+        entries,
       },
       () => this.#p.dispatch.add(fresh),
     )

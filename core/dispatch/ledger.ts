@@ -3,6 +3,7 @@ import type { Command, Failure, Receipt } from '../command.ts'
 import type { Log } from '../connector.ts'
 import type { Json } from '../fact.ts'
 import type { Store } from '../store/port.ts'
+import { isHeartbeat } from '../supervision/heartbeat.ts'
 import { receiptEntry } from '../trail/entries.ts'
 import type { Entry } from '../trail/entry.ts'
 import type { Tracked } from './tracked.ts'
@@ -75,13 +76,12 @@ export class Ledger {
   flush(): void {
     const batch = this.#unwritten.splice(0)
     if (batch.length === 0) return
-    const entries = batch.map(({ command, receipt }) => receiptEntry(command, receipt))
-    this.#write(batch, entries)
-    this.#tell(entries, this.#clock.now())
+    this.#write(batch)
+    this.#tell(entriesOf(batch), this.#clock.now())
   }
 
   /** One receipt that the store refuses takes no other with it. */
-  #write(batch: readonly Settled[], entries: readonly Entry[]): void {
+  #write(batch: readonly Settled[]): void {
     const set = {
       at: this.#clock.now(),
       waits: false,
@@ -90,13 +90,19 @@ export class Ledger {
         attempt,
         receipt: receipt as unknown as Json,
       })),
-      trail: { incident: null, entries: entries as unknown as Json[] },
+      trail: { incident: null, entries: entriesOf(batch) as unknown as Json[] },
     }
     void this.#store.commit(set).then((committed) => {
       if (committed.recorded || committed.because !== 'refused') return
-      if (batch.length > 1) for (const [n, one] of batch.entries()) this.#write([one], [entries[n] as Entry])
+      if (batch.length > 1) for (const one of batch) this.#write([one])
       else
         this.#log.error({ command: batch[0]?.command.id, why: committed.why }, 'the store refused a receipt')
     })
   }
 }
+
+/** Heartbeats are many: the register has the last one, the trail the faults of those that failed. */
+const entriesOf = (batch: readonly Settled[]): Entry[] =>
+  batch
+    .filter(({ command }) => !isHeartbeat(command.id))
+    .map(({ command, receipt }) => receiptEntry(command, receipt))

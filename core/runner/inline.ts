@@ -94,6 +94,16 @@ export class InlineRunner {
     return running.link.probe(address, signal)
   }
 
+  /** Links that are up and can send a synthetic press through their own wire. */
+  beating(): string[] {
+    return [...this.#links].flatMap(([name, { link }]) => (link?.beat ? [name] : []))
+  }
+
+  /** Sends one; rejects with what is wrong. */
+  async beat(link: string, mark: string, signal: AbortSignal): Promise<void> {
+    await this.#links.get(link)?.link?.beat?.(mark, signal)
+  }
+
   health(): LinkHealth[] {
     return [...this.#links.values()].map((running) => running.health())
   }

@@ -50,6 +50,8 @@ const checks: readonly Check[] = [
   supervision.faultsAreTold,
   supervision.faultsAreHeard,
   supervision.faultPlansAreReached,
+  supervision.heartbeatIsObserved,
+  supervision.watchdogHoldsARelay,
   // Wires are connected once, and not to everybody.
   wiring.addressesDiffer,
   wiring.connectorsAreUsed,

@@ -101,7 +101,7 @@ export const assemble = (
     plans: buildPlans(config.plans, find),
     people: config.people,
     assignments: new Map(),
-    supervision: buildSupervision(config.supervision, find, responders),
+    supervision: buildSupervision(config.supervision, find, responders, devices),
     incidents: config.incidents,
     api: config.api,
   }

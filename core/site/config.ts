@@ -105,6 +105,29 @@ const Supervision = z
       min: '1m',
       max: '24h',
     }).default(600_000),
+    heartbeat: z
+      .strictObject({
+        to: to(
+          'Devices whose answer is observed: a relay, a system that takes events, or a door that is read.',
+        ),
+        every: duration('How often each input link is tried out.', { min: '10s', max: '10m' }).default(
+          60_000,
+        ),
+      })
+      .optional()
+      .describe(
+        'A synthetic press through the wire of each input that allows it; two that do not come through are told to the administrators.',
+      ),
+    watchdog: z
+      .strictObject({
+        relay: z.string().describe('Device with the relay, on an input of another system.'),
+        every: duration('How often it is written; its module must drop it by itself after a few of these.', {
+          min: '1s',
+          max: '1m',
+        }).default(5_000),
+      })
+      .optional()
+      .describe('A relay that is held for as long as the bridge lives, so that a dead bridge is seen.'),
     plans: z
       .record(
         Name,

@@ -140,6 +140,10 @@ export interface Supervision {
   readonly digest: string
   readonly holdOffMs: number
   readonly quietMs: number
+  /** Outputs that are observed when a synthetic press has come in. */
+  readonly heartbeat: { readonly to: readonly Device[]; readonly everyMs: number } | null
+  /** The relay that is held for as long as the bridge lives. */
+  readonly watchdog: { readonly relay: Device; readonly everyMs: number } | null
 }
 
 export interface FaultPlan {

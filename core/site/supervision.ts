@@ -2,7 +2,7 @@ import type { FaultClass } from '../supervision/kinds.ts'
 import type { SiteConfig } from './config.ts'
 import type { Lookup } from './devices.ts'
 import { pathDepth } from './places.ts'
-import type { ContactPath, FaultPlan, Responder, Supervision } from './site.ts'
+import type { ContactPath, Device, FaultPlan, Responder, Supervision } from './site.ts'
 
 type Config = SiteConfig['supervision']
 
@@ -27,6 +27,7 @@ export const buildSupervision = (
   config: Config,
   find: Lookup,
   responders: ReadonlyMap<string, Responder>,
+  devices: ReadonlyMap<string, Device>,
 ): Supervision => {
   const paths = (names: string | readonly string[] | undefined): readonly ContactPath[] => {
     const all = asList(names).flatMap((name) => responders.get(name)?.paths ?? [])
@@ -45,6 +46,12 @@ export const buildSupervision = (
       to: paths(to),
     }
   })
+  const named = (name: string): Device[] => {
+    const device = devices.get(name)
+    return device ? [device] : []
+  }
+  const { heartbeat = null, watchdog } = config
+  const relay = watchdog && devices.get(watchdog.relay)
   return {
     plans: plans.sort(
       (a, b) => deepest(b) - deepest(a) || Number(b.classes !== null) - Number(a.classes !== null),
@@ -54,5 +61,7 @@ export const buildSupervision = (
     digest: config.digest,
     holdOffMs: config['hold-off'],
     quietMs: config.quiet,
+    heartbeat: heartbeat && { to: asList(heartbeat.to).flatMap(named), everyMs: heartbeat.every },
+    watchdog: relay && watchdog ? { relay, everyMs: watchdog.every } : null,
   }
 }

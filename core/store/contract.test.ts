@@ -259,6 +259,29 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(opened.register).toEqual([row('service', 'a', 1), row('test', 'a', 2)])
   })
 
+  test('commands of heartbeats are kept for a day, others for as long as incidents are', async () => {
+    const dir = place()
+    const { store } = await start(dir)
+    const day = 86_400_000
+    for (const [at, mark] of [
+      [1_000, 'old'],
+      [2 * day, 'new'],
+    ] as const) {
+      const beat = { ...command('heartbeat', mark, 1), incident: null, dueAt: at }
+      const page = { ...command('maintenance', mark, 1), incident: null, dueAt: at }
+      await store.commit(quiet({ at, commands: [beat, page] }))
+      await store.commit({ ...receipt(beat.id, 1), at, waits: true })
+      await store.commit({ ...receipt(page.id, 1), at, waits: true })
+    }
+    await store.commit(press('i1', { at: 2 * day + 10_000 }))
+    await store.prune(0, 1_000)
+    await store.close()
+    const db = new DatabaseSync(join(dir, 'duress.db'), { readOnly: true })
+    const kept = db.prepare('SELECT id FROM command WHERE incident IS NULL ORDER BY n').all()
+    db.close()
+    expect(kept.map(({ id }) => id)).toEqual(['maintenance/0/old', 'heartbeat/0/new', 'maintenance/0/new'])
+  })
+
   test('reads in pages', async () => {
     const { store } = await start(':memory:')
     const many = Array.from({ length: 1_100 }, (_, n) => n + 1)

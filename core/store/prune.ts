@@ -36,6 +36,11 @@ const lone = [
     AND rowid < (SELECT max(rowid) FROM revision) LIMIT 1)`,
 ]
 
+/** Commands of heartbeats, of which each minute brings some, are kept for a day. */
+const heartbeats = `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE id >= 'heartbeat/' AND id < 'heartbeat0'
+  AND receipt IS NOT NULL AND due_at < (SELECT at FROM trail ORDER BY seq DESC LIMIT 1) - 86400000 LIMIT ${bite})
+  AND ?1 IS NOT NULL`
+
 /** Erases one slice in one transaction; `done` when nothing was left. The chain is never touched. */
 export const pruneSlice = (
   db: DatabaseSync,
@@ -63,7 +68,7 @@ export const pruneSlice = (
       if (id === undefined) break
       if (!ofIncident.every((sql) => exhaust(sql, id))) return false
     }
-    if (!lone.every((sql) => exhaust(sql, before))) return false
+    if (![...lone, heartbeats].every((sql) => exhaust(sql, before))) return false
     for (;;) {
       const walked = walkTrail(db, before)
       if (walked === null) return true

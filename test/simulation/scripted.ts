@@ -3,6 +3,7 @@ import { capabilities, type DoorMode } from '../../core/capability.ts'
 import { type Clock, sleep } from '../../core/clock.ts'
 import { done, failed, type Order, type Outcome } from '../../core/command.ts'
 import { type Connector, type Context, defineConnector, type Link } from '../../core/connector.ts'
+import type { Press } from '../../core/fact.ts'
 
 /** How a scripted target answers from now on. */
 export type Manner =
@@ -37,6 +38,8 @@ export class World {
   readonly #drops = new Map<string, (why: Error) => void>()
   /** Called in the very turn in which an act reaches its target. */
   onAct: (act: Acted) => void = () => {}
+  /** What becomes of synthetic presses. */
+  beats: 'come in' | 'vanish' = 'come in'
   #isDown = false
   #keys = 0
 
@@ -88,7 +91,10 @@ export class World {
         (order: Order<{ id: string }>) => this.#act(capability, order),
       ]),
     )
-    return Promise.resolve({ lost, acts, close: async () => {} } as unknown as Link)
+    const beat = async (mark: string) => {
+      if (this.beats === 'come in') await ctx.record(beatOf(mark, this.nextKey()))
+    }
+    return Promise.resolve({ lost, acts, beat, close: async () => {} } as unknown as Link)
   }
 
   #seen(capability: string, { id: command, attempt, address, args }: Order<{ id: string }, any>): Acted {
@@ -128,6 +134,16 @@ export class World {
       this.doors.set(address.id, args.before === 'unknown' ? 'locked' : args.before)
   }
 }
+
+const beatOf = (heartbeat: string, key: string): Press => ({
+  is: 'press',
+  phase: 'active',
+  device: null,
+  from: 'heartbeat',
+  key,
+  raw: null,
+  heartbeat,
+})
 
 const address = z.strictObject({ id: z.string().describe('Name in the scripted world.') })
 
