@@ -3,6 +3,7 @@ import { SimulatedClock } from '../../core/clock.ts'
 import type { Context, Link } from '../../core/connector.ts'
 import { BridgeError } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
+import { block } from '../../mocks/espa-station/frame.ts'
 import { EspaStation, type EspaStationOptions } from '../../mocks/espa-station/index.ts'
 import { serialCable } from '../../mocks/pty.ts'
 import { testContext } from '../../test/context.ts'
@@ -73,7 +74,7 @@ describe('calls of a nurse-call system', () => {
     expect(heard).toHaveBeenCalled()
   })
 
-  test('whose text no pattern fits call for help all the same', async () => {
+  test('row 30: whose text no pattern fits call for help all the same', async () => {
     const { dial, facts } = await listening()
     const station = await dial()
     expect(await station.call({ to: '7', text: 'SOMEBODY SHOUTS', trailingSeparator: true })).toBe(
@@ -152,8 +153,24 @@ describe('calls of a nurse-call system', () => {
   })
 })
 
+describe('a station that is cut off', () => {
+  test('200 times, wherever it was, leaves nothing behind; the next call is seen at once', async () => {
+    const { dial, facts, probe } = await listening()
+    const said = Buffer.concat([Buffer.from('1\x052\x05'), block({ to: '1', text: 'PANIC HERE' })])
+    for (let cycle = 0; cycle < 200; cycle++) {
+      const station = await dial()
+      station.send(said.subarray(0, cycle % said.length))
+      await station.hangUp()
+    }
+    await vi.waitFor(async () => expect(await probe()).toMatchObject({ callers: 0 }))
+    const station = await dial()
+    expect(await station.call({ to: '1', text: 'PANIC ED TRIAGE 2' })).toBe('acknowledged')
+    expect(facts.at(-1)).toMatchObject({ kind: 'duress' })
+  })
+})
+
 describe('polls', () => {
-  test('that no longer come make every input unknown; the next one makes them good', async () => {
+  test('rows 10 and 12: that no longer come make every input unknown; the next one makes them good', async () => {
     const clock = new SimulatedClock()
     const { dial, notes, heard } = await listening(nurseCall, { cord: { id: '1' } }, { clock })
     const station = await dial()

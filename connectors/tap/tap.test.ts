@@ -82,7 +82,7 @@ describe('pages of a nurse-call system', () => {
     expect(heard).toHaveBeenCalled()
   })
 
-  test('that no pattern fits call for help all the same; routine calls do not', async () => {
+  test('row 30: that no pattern fits call for help all the same; routine calls do not', async () => {
     const { dial, facts } = await listening()
     const sender = await dial()
     await sender.logIn()
@@ -158,6 +158,49 @@ describe('pages of a nurse-call system', () => {
     expect(await sender.page('1', 'CODE GRAY ED 2', { retries: 0 })).toBe('refused')
     expect(await sender.page('1', 'CODE GRAY ED 2', { retries: 0 })).toBe('acknowledged')
     expect(test.facts).toHaveLength(1)
+  })
+})
+
+describe('a sender that is cut off', () => {
+  test('200 times, wherever it was, leaves nothing behind; the next page is seen at once', async () => {
+    const { dial, facts, probe } = await listening()
+    const said = '\r\x1bPG1\r\x02123\rABC\r\x0317;\r'
+    for (let cycle = 0; cycle < 200; cycle++) {
+      const sender = await dial()
+      sender.send(said.slice(0, cycle % said.length))
+      await sender.hangUp()
+    }
+    await vi.waitFor(async () => expect(await probe()).toMatchObject({ callers: 0 }))
+    const sender = await dial()
+    await sender.logIn()
+    expect(await sender.page('1', 'CODE GRAY ED 2')).toBe('acknowledged')
+    expect(facts.at(-1)).toMatchObject({ kind: 'duress' })
+  })
+
+  test('after a page that was recorded, but before its answer, sends it again: one press', async () => {
+    let written = () => {}
+    const onDisk = new Promise<void>((resolve) => (written = resolve))
+    const keys: string[] = []
+    const { dial } = await listening(
+      nurseCall,
+      {},
+      {
+        record: async (fact) => {
+          keys.push(fact.key)
+          await onDisk
+          return { duplicate: keys.length > 1, id: fact.key, incident: null }
+        },
+      },
+    )
+    const first = await dial({ patienceMs: 50 })
+    await first.logIn()
+    expect(await first.page('1', 'CODE GRAY ED 2')).toBe('silence')
+    await first.hangUp()
+    written()
+    const again = await dial()
+    await again.logIn()
+    expect(await again.page('1', 'CODE GRAY ED 2')).toBe('acknowledged')
+    expect(keys[1]).toBe(keys[0])
   })
 })
 

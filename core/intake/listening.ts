@@ -22,7 +22,7 @@ export const Listening = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Addresses or nets that may connect; needed to listen beyond this machine. Empty: all that can reach it.',
+      'Addresses or nets that may connect; needed to listen beyond this machine. Empty: all that can reach it. This machine always may.',
     ),
 })
 export type Listening = z.infer<typeof Listening>

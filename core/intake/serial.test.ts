@@ -5,7 +5,7 @@ import { openSerial } from './serial.ts'
 
 const portAt = (path: string) => new SerialPort({ path, baudRate: 9_600, autoOpen: false })
 
-test('a port that goes away is noticed, whatever it is at', { timeout: 30_000 }, async () => {
+test('row 14: a port that goes away is noticed, whatever it is at', { timeout: 30_000 }, async () => {
   for (let cycle = 0; cycle < 60; cycle++) {
     const cable = await serialCable()
     const [ours, theirs] = cable.ends
@@ -26,7 +26,7 @@ test('a port that goes away is noticed, whatever it is at', { timeout: 30_000 },
   }
 })
 
-test('a port that is opened again hears again, and closing it twice is closing it', async () => {
+test('row 8: a port that is opened again hears again, and closing it twice is closing it', async () => {
   const cable = await serialCable()
   const [ours, theirs] = cable.ends
   const end = openEnd(theirs)
