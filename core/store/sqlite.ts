@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { backup, type DatabaseSync, type StatementSync } from 'node:sqlite'
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
 import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
@@ -24,6 +24,9 @@ export interface Anchor {
   readonly file: string
   readonly why: string
 }
+
+/** In one step: between two, any commit would make SQLite begin anew. */
+const allPages = 2_147_483_647
 
 /** One file, synchronously. Any error that leaves it means: don't use this file any more (`disk.ts` decides). */
 export class Engine {
@@ -110,8 +113,14 @@ export class Engine {
     return this.#db.prepare("SELECT 1 FROM meta WHERE key = 'complete'").get() !== undefined
   }
 
+  /** By a connection of its own, in one step: SQLite copies in another thread, and commits go on meanwhile. */
   async backup(path: string): Promise<void> {
-    await backup(this.#db, path)
+    const source = this.path === ':memory:' ? this.#db : new DatabaseSync(this.path, { readOnly: true })
+    try {
+      await backup(source, path, { rate: allPages })
+    } finally {
+      if (source !== this.#db) source.close()
+    }
   }
 
   close(): void {
