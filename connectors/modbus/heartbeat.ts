@@ -24,6 +24,7 @@ export class Heartbeat implements Hearer {
   readonly #ctx: Context
   readonly #outbox: Outbox
   #mark: string | null = null
+  #busy = false
   #level: boolean | null = null
 
   constructor({ config, name }: Opening<Config, Input, Output>, wire: Wire, ctx: Context) {
@@ -60,7 +61,8 @@ export class Heartbeat implements Hearer {
 
   /** Presses. Resolves when the poll has seen it; rejects with what is wrong. The relay goes back either way. */
   async beat(mark: string, signal: AbortSignal): Promise<void> {
-    if (this.#mark !== null) throw new BridgeError('BUSY', 'the heartbeat before is still on its way')
+    if (this.#busy) throw new BridgeError('BUSY', 'the heartbeat before is still on its way')
+    this.#busy = true
     try {
       // It may still be set from before a crash.
       await this.#set(false, signal)
@@ -85,6 +87,7 @@ export class Heartbeat implements Hearer {
             `the heartbeat's relay can't be taken back: ${messageOf(error)}`,
           )
       })
+      this.#busy = false
     }
   }
 

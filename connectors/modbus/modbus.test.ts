@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Context } from '../../core/connector.ts'
+import type { Context, Finding } from '../../core/connector.ts'
 import { BridgeError } from '../../core/error.ts'
 import type { Fact, Json } from '../../core/fact.ts'
 import { type ModbusPanel, startModbusPanel } from '../../mocks/modbus-panel/index.ts'
@@ -494,12 +494,62 @@ describe('probe', () => {
       message: expect.stringContaining('coil 900'),
     })
   })
+})
 
-  test('warns once when a cycle takes longer than the poll', async () => {
-    const { lines } = await open({ inputs: { button: { discrete: 4 } }, config: { poll: '5ms' } })
-    panel.behave({ is: 'slow', ms: 12 })
-    await panel.polled(1, 130, { withinMs: 10_000 })
-    expect(lines.filter(({ text }) => text.includes('longer than the configured poll'))).toHaveLength(1)
+describe('heartbeat', () => {
+  const config = { heartbeat: { coil: 9, input: { discrete: 7 } } }
+  const inputs = { button: { discrete: 4 } }
+  const signal = () => AbortSignal.timeout(500)
+  /** The relay is wired back to the input. */
+  const wired = () =>
+    panel.journal.listen(({ detail }) => panel.set(7, detail['address'] === 9 && detail['value'] === true))
+
+  test('a beat goes the way of every press, and comes back with its mark', async () => {
+    wired()
+    const { link, facts } = await open({ inputs, config })
+    await link.beat!('mark-1', signal())
+    await link.beat!('mark-2', signal())
+    await until(() => expect(facts).toHaveLength(2))
+    expect(facts).toMatchObject([
+      { is: 'press', phase: 'active', device: null, from: 'heartbeat', heartbeat: 'mark-1' },
+      { heartbeat: 'mark-2' },
+    ])
+    expect(panel.coil(9)).toBe(false)
+  })
+
+  test('a beat that does not come back rejects, and the relay is taken back', async () => {
+    const { link, facts } = await open({ inputs, config })
+    await expect(link.beat!('mark', signal())).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      message: expect.stringContaining('does not follow'),
+    })
+    expect(panel.coil(9)).toBe(false)
+    expect(facts).toEqual([])
+  })
+
+  test('what its input does without us is no press, and a relay left set by a crash is taken back first', async () => {
+    wired()
+    panel.setCoil(9, true)
+    panel.set(7, true)
+    const { link, facts } = await open({ inputs, config })
+    await panel.polled(1, 5)
+    expect(facts).toEqual([])
+    await link.beat!('mark', signal())
+    await until(() => expect(facts).toMatchObject([{ heartbeat: 'mark' }]))
+  })
+
+  test('two at once: the second is refused', async () => {
+    wired()
+    const { link } = await open({ inputs, config })
+    const first = link.beat!('one', signal())
+    await expect(link.beat!('two', signal())).rejects.toMatchObject({ code: 'BUSY' })
+    await first
+  })
+
+  test('without a relay for it, or on another unit, there is none', async () => {
+    expect((await open({ inputs })).link.beat).toBeUndefined()
+    const other = await open({ inputs, config: { heartbeat: { ...config.heartbeat, unit: 9 } } })
+    expect(other.link.beat).toBeUndefined()
   })
 })
 
@@ -535,6 +585,66 @@ describe('check', () => {
     )
   })
 
+  test('a supervised loop answers fast, or the config is refused', () => {
+    const loop = (bands: object) => ({
+      loop: { register: 2, bands: { normal: [1, 9], alarm: [20, 30], ...bands } },
+    })
+    const about = (findings: readonly Finding[]) => findings.find(({ path }) => path.includes('settle'))
+    expect(about(checked(loop({})))).toBeUndefined()
+    expect(about(checked(loop({ settle: 3 })))).toMatchObject({
+      fatal: false,
+      message: expect.stringContaining('40 ms'),
+    })
+    expect(about(checked(loop({ settle: 8 }), {}, { poll: '100ms' }))).toMatchObject({
+      fatal: true,
+      message: expect.stringContaining('never acceptable'),
+    })
+    expect(checked(loop({}))).toContainEqual(
+      expect.objectContaining({ path: ['inputs', 'loop', 'bands', 'hysteresis'] }),
+    )
+    expect(checked(loop({})).find(({ path }) => path.length === 2)?.message).toContain('50 ms')
+  })
+
+  test('an answer that the line has no time for is refused', () => {
+    const far = {
+      loop: { register: 0, bands: { normal: [1, 9], alarm: [20, 30] } },
+      other: { register: 100, bit: 1 },
+    }
+    const slow = { line: { path: '/dev/ttyS0', baud: 1_200 }, 'max-gap': 200, host: undefined, poll: '5s' }
+    expect(checked(far, {}, slow)).toContainEqual(
+      expect.objectContaining({ path: ['config', 'timeout'], fatal: true }),
+    )
+  })
+
+  test('all units of a line share one link, those behind a TCP gateway have one each', () => {
+    const input = modbus.input!.parse({ discrete: 1, unit: 7 })
+    const output = modbus.output!.parse({ coil: 1, unit: 7 })
+    const line = modbus.config.parse({ line: { path: '/dev/ttyS0' } })
+    const gateway = modbus.config.parse({ host: 'gateway' })
+    expect([modbus.link!(line, input), modbus.link!(gateway, input)]).toEqual(['line', 'unit-7'])
+    expect([modbus.lane!(line, output).key, modbus.lane!(gateway, output).key]).toEqual([
+      '/dev/ttyS0',
+      'gateway:502/7',
+    ])
+  })
+
+  test('the heartbeat has a relay and an input of its own', () => {
+    const heartbeat = { coil: 9, input: { discrete: 7 } }
+    const fatal = (inputs: Inputs, outputs: Inputs) =>
+      checked(inputs, outputs, { heartbeat }).flatMap(({ fatal, path }) => (fatal ? [path] : []))
+    expect(fatal({ a: { discrete: 1 } }, { b: { coil: 2 } })).toEqual([])
+    expect(fatal({ a: { discrete: 7 } }, { b: { coil: 9 } })).toEqual([
+      ['config', 'heartbeat', 'coil'],
+      ['config', 'heartbeat', 'input'],
+    ])
+  })
+
+  test.each([{}, { host: 'module', line: { path: '/dev/ttyS0' } }])('refuses the connector %j', (config) => {
+    expect(modbus.config.safeParse(config).error?.issues[0]?.message).toContain(
+      'exactly one of `host`, `line`',
+    )
+  })
+
   test.each([
     [{}, 'exactly one'],
     [{ discrete: 1, coil: 2 }, 'exactly one'],
@@ -544,6 +654,10 @@ describe('check', () => {
     [{ discrete: 1, antivalent: 1 }, 'contact itself'],
     [{ discrete: 70_000 }, '65535'],
     [{ discreet: 1 }, 'discreet'],
+    [{ discrete: 1, bands: { normal: [1, 2], alarm: [3, 4] } }, 'needs `register`'],
+    [{ register: 1, bit: 1, bands: { normal: [1, 2], alarm: [3, 4] } }, 'is for contacts'],
+    [{ register: 1, counter: 4, bands: { normal: [1, 2], alarm: [3, 4] } }, 'is for contacts'],
+    [{ register: 1, normally: 'closed', bands: { normal: [1, 2], alarm: [3, 4] } }, 'is for contacts'],
   ])('refuses the input %j', (input, message) => {
     const result = modbus.input!.safeParse(input)
     expect(result.error?.issues.map((issue) => issue.message).join()).toContain(message)

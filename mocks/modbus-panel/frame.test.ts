@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Frame, join, split } from './frame.ts'
+import { checkSum, joinRtu, splitRtu } from './rtu.ts'
 import { Unit, writes } from './unit.ts'
 
 const pdu = fc.uint8Array({ minLength: 1, maxLength: 253 }).map((bytes) => Buffer.from(bytes))
@@ -51,5 +52,54 @@ test('any request gets its answer or an exception, of at most 253 bytes', () => 
       expect(writes(request).length).toBeLessThanOrEqual(0x7b0)
     }),
     { numRuns: 500 },
+  )
+})
+
+test('the check sum of 02 07 is 41 12, as in Modbus over Serial Line 1.02, 6.2.2', () => {
+  expect(checkSum(Buffer.from([0x02, 0x07]))).toEqual(Buffer.from([0x41, 0x12]))
+})
+
+const reading = fc
+  .tuple(
+    fc.integer({ min: 1, max: 247 }),
+    fc.constantFrom(1, 2, 3, 4, 5, 6, 8),
+    fc.uint8Array({ minLength: 4, maxLength: 4 }),
+  )
+  .map(([unit, code, rest]) => ({ transaction: 0, unit, pdu: Buffer.from([code, ...rest]) }))
+const writing = fc
+  .tuple(
+    fc.integer({ min: 1, max: 247 }),
+    fc.constantFrom(15, 16),
+    fc.uint8Array({ minLength: 1, maxLength: 200 }),
+  )
+  .map(([unit, code, data]) => ({
+    transaction: 0,
+    unit,
+    pdu: Buffer.from([code, 0, 0, 0, 1, data.length, ...data]),
+  }))
+
+test('serial requests come out as they went in, wherever the stream is cut, and after noise', () => {
+  // No byte of the noise looks like the start of a request.
+  const noise = fc.array(fc.constantFrom(0x55, 0xff), { maxLength: 4 }).map((bytes) => Buffer.from(bytes))
+  fc.assert(
+    fc.property(
+      noise,
+      fc.array(fc.oneof(reading, writing), { minLength: 1, maxLength: 5 }),
+      fc.nat(),
+      (before, frames, cut) => {
+        const stream = Buffer.concat([before, ...frames.map(joinRtu)])
+        const first = splitRtu(stream.subarray(0, cut % stream.length))
+        const second = splitRtu(Buffer.concat([first.rest, stream.subarray(cut % stream.length)]))
+        expect([...first.frames, ...second.frames]).toEqual(frames)
+      },
+    ),
+  )
+})
+
+test('no bytes make the serial side throw, and what is held back is less than a frame', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 1_000 }), (bytes) => {
+      expect(splitRtu(Buffer.from(bytes)).rest.length).toBeLessThan(265)
+    }),
   )
 })
