@@ -47,7 +47,8 @@ describe('a counter of presses', () => {
   test('a retained message says when it was written, or nothing', () => {
     const lying = { retained: true, now: start }
     expect(new Badge().hear(clicks(7, 3), lying)).toBe(false)
-    expect(new Badge().hear(clicks(7, 3), { ...lying, at: start - 86_400_000 })).toBe(false)
+    for (const days of [1, 2, 300])
+      expect(new Badge().hear(clicks(7, 3), { ...lying, at: start - days * 86_400_000 })).toBe(false)
     expect(new Badge().hear(clicks(7, 3), { ...lying, at: start - 1_000 })).toBe(true)
   })
 

@@ -81,7 +81,7 @@ const byCounter = (sign: Of<'counter'>, seen: Seen, memory: Memory): Verdict => 
     readAt: t,
     ...(top !== undefined && { top }),
   })
-  if (!known) return told(anew(), isFresh(sign, seen, pressedAt) ? 1 : 0, true)
+  if (!known) return told(anew(), isFresh(sign, seen) ? 1 : 0, true)
   const readAt = Math.max(known.readAt, t)
   const grown = counter - known.counter
   if (grown === 0) return told({ ...known, readAt }, 0)
@@ -105,11 +105,11 @@ const byCounter = (sign: Of<'counter'>, seen: Seen, memory: Memory): Verdict => 
 }
 
 /** Of a badge that we hear for the first time: old presses don't fire, the one that has just been made does. */
-const isFresh = ({ sinceS }: Of<'counter'>, { now, at, retained }: Seen, pressedAt: number | undefined) =>
-  typeof sinceS === 'number' &&
-  sinceS * 1_000 <= freshMs &&
+const isFresh = ({ sinceS }: Of<'counter'>, { now, at, retained }: Seen): boolean => {
+  if (typeof sinceS !== 'number' || sinceS * 1_000 > freshMs) return false
   // A retained message may have been lying there for days.
-  (!retained || (at !== undefined && pressedAt !== undefined && now - pressedAt <= freshMs))
+  return !retained || (at !== undefined && now - at + sinceS * 1_000 <= freshMs)
+}
 
 const byStamp = ({ button, pushed, pressedAt }: Of<'stamp'>, seen: Seen, memory: Memory): Verdict => {
   const known = memory.stamped?.[button]

@@ -29,6 +29,7 @@ export class Session {
   readonly #ctx: Context
   readonly #lose: (why: unknown) => void
   isOpen = true
+  #why: unknown = null
 
   private constructor(client: MqttClient, socket: Socket, ctx: Context) {
     this.client = client
@@ -37,6 +38,7 @@ export class Session {
     const { promise, resolve } = Promise.withResolvers<unknown>()
     this.lost = promise
     this.#lose = (why) => {
+      if (this.isOpen) this.#why = why
       this.isOpen = false
       resolve(why)
     }
@@ -52,7 +54,14 @@ export class Session {
         ),
       ),
     )
-    client.on('close', () => this.#lose(new BridgeError('UNREACHABLE', 'the broker closed the connection')))
+    client.on('close', () =>
+      this.#lose(
+        new BridgeError(
+          'UNREACHABLE',
+          'the broker closed the connection; if that goes on, another client may have our `client-id`',
+        ),
+      ),
+    )
   }
 
   /** Connects and logs in. Rejects with a BridgeError, and leaves nothing behind. */
@@ -98,9 +107,11 @@ export class Session {
       return await new Promise<T>((resolve, reject) => {
         const giveUp = () =>
           reject(
-            limit.signal.reason?.name === 'TimeoutError'
-              ? new BridgeError('TIMEOUT', `${what} did not come within ${ms} ms`)
-              : new BridgeError('ABORTED', `given up while waiting for ${what}`),
+            !this.isOpen
+              ? asBridgeError(this.#why)
+              : limit.signal.reason?.name === 'TimeoutError'
+                ? new BridgeError('TIMEOUT', `${what} did not come within ${ms} ms`)
+                : new BridgeError('ABORTED', `given up while waiting for ${what}`),
           )
         if (limit.signal.aborted) giveUp()
         limit.signal.addEventListener('abort', giveUp, { once: true })

@@ -99,6 +99,8 @@ export class Mosquitto implements Mock {
     this.#line.behave({ is: 'refusing' })
     await new Promise((resolve) => setTimeout(resolve, ms))
     this.#line.behave({ is: 'normal' })
+    // The line listens again a moment after it is told to.
+    while (!(await answers(this.port))) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
   }
 
   async startBroker(): Promise<void> {
@@ -111,7 +113,7 @@ export class Mosquitto implements Mock {
     broker.on('error', (error) => {
       failure = error.message
     })
-    for (const end = Date.now() + PATIENCE_MS; !(await this.#answers()); ) {
+    for (const end = Date.now() + PATIENCE_MS; !(await answers(this.#brokerPort)); ) {
       failure ??= broker.exitCode === null ? null : `it ended with ${broker.exitCode}`
       if (failure !== null || Date.now() > end)
         throw new Error(`mosquitto did not start: ${failure ?? 'it does not listen'}`)
@@ -137,20 +139,12 @@ export class Mosquitto implements Mock {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  #answers(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const socket = connect({ port: this.#brokerPort, host: this.host })
-      socket.on('connect', () => resolve(true))
-      socket.on('error', () => resolve(false))
-      socket.on('connect', () => socket.destroy())
-    })
-  }
-
   #join(client: Socket): void {
     const broker = connect({ port: this.#brokerPort, host: this.host, noDelay: true })
     const watched = this.deliveries.watch()
     broker.on('error', () => broker.destroy())
-    broker.on('close', () => client.destroy())
+    // What the broker said last still gets through.
+    broker.on('close', () => client.destroySoon())
     client.on('close', () => broker.destroy())
     client.on('data', (bytes) => {
       watched.fromClient(bytes)
@@ -168,6 +162,16 @@ export class Mosquitto implements Mock {
 
 /** An UNSUBACK for what nobody has asked. */
 const WRONG = Buffer.from([0xb0, 2, 0x7f, 0x7f])
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('error', () => resolve(false))
+    socket.on('connect', () => {
+      resolve(true)
+      socket.destroy()
+    })
+  })
 
 const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
