@@ -96,6 +96,13 @@ export const deviceOf = (account: Account, event: Event, meaning: Meaning): stri
   return best?.device ?? null
 }
 
+/** The device that stands for the whole account; null where there is none. */
+export const wholeOf = (account: Account | null): string | null =>
+  account?.devices.find(
+    ({ zone, user, partition, codes }) =>
+      zone === null && user === null && partition === null && codes === null,
+  )?.device ?? null
+
 /** The devices that an opening or a closing is worth knowing for: all of the account, or of its partition. */
 export const neighbours = (account: Account, event: Event): string[] =>
   account.devices

@@ -1,5 +1,5 @@
 import type { Fact, Json } from '../../core/fact.ts'
-import { type Account, deviceOf, personOf, wordsOf } from './accounts.ts'
+import { type Account, deviceOf, personOf, wholeOf, wordsOf } from './accounts.ts'
 import { type Content, type Header, textOf, timeOf } from './codec.ts'
 import { type Codes, type Meaning, meaningOf } from './codes.ts'
 import { positionAt, readExtensions } from './extensions.ts'
@@ -21,10 +21,12 @@ export interface Told {
 }
 
 export const toldIn = ({ header, content }: Message, codes: Codes): Told => {
-  const events: readonly Event[] =
-    header.id === 'ADM-CID'
-      ? [readContactId(content.payload)].filter((event) => event !== null)
-      : readSia(content.payload).events
+  const contactId = () => [readContactId(content.payload)].filter((event) => event !== null)
+  const sia = (): readonly Event[] => readSia(content.payload).events
+  // Some panels send the one format under the name of the other.
+  const [first, second] = header.id === 'ADM-CID' ? [contactId, sia] : [sia, contactId]
+  const named = first()
+  const events = named.length > 0 ? named : second()
   return {
     events: events.map((event) => ({ event, meaning: meaningOf(event, codes) })),
     readable: events.length > 0,
@@ -90,15 +92,12 @@ export const factOf = (
 export const unreadableOf = (message: Message, key: string, now: number): Fact => {
   const { extensions, said } = saidOf(message, key)
   const { account, name, content } = message
-  const whole = account?.devices.find(
-    ({ zone, user, partition, codes }) => !zone && !user && !partition && !codes,
-  )
   const known = account === null ? 'unknown ' : ''
   return {
     is: 'press',
     phase: 'active',
     kind: 'unknown',
-    device: whole?.device ?? null,
+    device: wholeOf(account),
     from: `${known}account ${name}: cannot be read: "${textOf(content.payload).slice(0, 80)}"`,
     ...said,
     ...positionAt(extensions, now),

@@ -106,11 +106,13 @@ const addText = (text: string, into: Reading): void => {
 /** Reads a `SIA-DCS` payload: `N` or `O`, modifiers, then one event after the other. */
 export const readSia = (payload: string): Sia => {
   const reading: Reading = { mods: {}, events: [], last: null, lastModifier: '' }
+  let unread = ''
   let rest = /^[NO](?=[a-z]{2}|[A-Z]{2}|\/)/.test(payload) ? payload.slice(1) : payload
-  while (rest !== '' && reading.events.length <= eventsMax) {
+  while (rest !== '' && reading.events.length < eventsMax) {
     const length = readOne(rest, reading)
-    if (length === 0) break
-    rest = rest.slice(length)
+    // What nobody can read hides nothing that stands behind it.
+    if (length === 0) unread += rest[0]
+    rest = rest.slice(length || 1)
   }
-  return { mods: reading.mods, events: reading.events, rest }
+  return { mods: reading.mods, events: reading.events, rest: unread + rest }
 }

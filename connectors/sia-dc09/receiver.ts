@@ -100,7 +100,7 @@ export class Receiver {
     const content = opened && readContent(opened.content)
     if (key === 'unusable' || !content) return this.#refuse(header, binaryCrc, account.name, 'key')
     if (!this.#isInTime(content)) {
-      this.refusals.add(account.name, wholeOf(account), 'time')
+      this.refusals.add(account, name, 'time')
       return nak(this.#ctx.clock.now(), binaryCrc)
     }
     const taken = await this.#take({ header, content, account, name })
@@ -110,7 +110,9 @@ export class Receiver {
 
   /** Clause 5.5.1.9: at most 20 s ahead of us and 40 s behind, unless the config says otherwise. */
   #isInTime({ timestamp }: Content): boolean {
-    const offset = timestamp === null ? null : (timeOf(timestamp) as number) - this.#ctx.clock.now()
+    // In whole seconds, as it is written.
+    const now = Math.floor(this.#ctx.clock.now() / 1_000) * 1_000
+    const offset = timestamp === null ? null : (timeOf(timestamp) as number) - now
     const { ahead, behind } = this.#config.window
     return offset !== null && offset <= ahead && offset >= -behind
   }
@@ -120,7 +122,7 @@ export class Receiver {
     const { header, content, account } = message
     const isEvent = header.id === 'SIA-DCS' || header.id === 'ADM-CID'
     if (!isEvent && header.id !== 'NULL') {
-      this.refusals.add(message.name, account && wholeOf(account), 'format')
+      this.refusals.add(account, message.name, 'format')
       return false
     }
     this.#alive(message)
@@ -201,11 +203,7 @@ export class Receiver {
 
   #refuse(header: Header, binaryCrc: boolean, name: string, why: Why): Buffer {
     const account = this.#accounts.get(accountName(name)) ?? null
-    this.refusals.add(account?.name ?? (name || 'without number'), account && wholeOf(account), why)
+    this.refusals.add(account, name || 'without number', why)
     return duh(header, header.account, binaryCrc)
   }
 }
-
-/** The device that stands for the whole account; null where there is none. */
-const wholeOf = ({ devices }: Account): string | null =>
-  devices.find(({ zone, user, partition, codes }) => !zone && !user && !partition && !codes)?.device ?? null

@@ -1,13 +1,14 @@
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Trouble } from '../../core/fact.ts'
+import { type Account, wholeOf } from './accounts.ts'
 
 /** How often refusals are logged, ms. */
 const logEveryMs = 60_000
 /** A wrong time is put right by our NAK: only a panel that goes on with it is in trouble. */
 const timesMax = 3
-/** Accounts remembered; the oldest are forgotten first. */
-const accountsMax = 1_000
+/** Accounts that nobody configured and whose trouble is told: anybody can make some up. */
+const unknownMax = 20
 
 /** Why a right frame was not taken. */
 export type Why = 'plain' | 'no key' | 'key' | 'time' | 'format'
@@ -34,33 +35,35 @@ export class Refusals {
     silenced: 0,
   }
   #loggedAt = Number.NEGATIVE_INFINITY
+  #unknown = 0
 
   constructor(ctx: Context) {
     this.#ctx = ctx
   }
 
-  /** One message of an account was refused; `device` stands for all of it, where there is one. */
-  add(account: string, device: string | null, why: Why): void {
+  /** One message was refused; `account` is null where nobody configured the one that it names. */
+  add(account: Account | null, name: string, why: Why): void {
     const { clock, log } = this.#ctx
     this.counts[why]++
     if (clock.mono() - this.#loggedAt >= logEveryMs) {
       this.#loggedAt = clock.mono()
-      log.warn({ account, refused: { ...this.counts } }, `account ${account} ${words[why]}`)
+      log.warn({ account: name, refused: { ...this.counts } }, `account ${name} ${words[why]}`)
     }
-    const known = this.#accounts.get(account) ?? { times: 0, trouble: null }
+    const id = account?.name ?? `unknown ${name.toUpperCase()}`
+    const known = this.#accounts.get(id) ?? { times: 0, trouble: null }
+    if (!account && !this.#accounts.has(id) && ++this.#unknown > unknownMax) return
     known.times++
-    this.#accounts.set(account, known)
-    if (this.#accounts.size > accountsMax) this.#accounts.delete(this.#accounts.keys().next().value as string)
+    this.#accounts.set(id, known)
     if (known.trouble || (why === 'time' && known.times < timesMax)) return
     known.trouble = {
       is: 'trouble',
       phase: 'active',
       trouble: 'fault',
-      device,
-      from: `account ${account}`,
+      device: wholeOf(account),
+      from: `${account ? '' : 'unknown '}account ${account?.name ?? name}`,
       words: words[why],
-      key: `refused ${account} ${clock.now()}`,
-      raw: { account, refused: words[why] },
+      key: `refused ${id} ${clock.now()}`,
+      raw: { account: name, refused: words[why] },
     }
     this.#record(known.trouble)
   }

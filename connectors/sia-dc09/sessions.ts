@@ -8,10 +8,10 @@ import type { Receiver } from './receiver.ts'
 
 /** How often sessions are looked at, ms. */
 const lookMs = 1_000
-/** A frame that stops in its midst never comes to its end, ms. */
-const stalledMs = 3_000
-/** Who has said nothing of DC-09 by then is none of ours, ms. */
-const strangerMs = 30_000
+/** A frame that stops in its midst never comes to its end; a radio link may make it wait for its next piece, ms. */
+const stalledMs = 20_000
+/** Who has said nothing of DC-09 by then is none of ours; a panel may connect long before it supervises, ms. */
+const strangerMs = 600_000
 /** Bytes of no frame in a row: whoever sends more is no panel. */
 const junkMax = 262_144
 /** Messages of one session that may be on their way to the disk; more are not read before. */
@@ -28,6 +28,7 @@ class Session {
   readonly #receiver: Receiver
   readonly #clock: Clock
   readonly #rate: Rate
+  readonly #openedAt: number
   /** When it last said something, on the monotonic clock. */
   heardAt: number
   /** It has sent a frame that is right. */
@@ -42,7 +43,8 @@ class Session {
     this.#receiver = receiver
     this.#clock = clock
     this.#rate = new Rate(rate, clock)
-    this.heardAt = clock.mono()
+    this.#openedAt = clock.mono()
+    this.heardAt = this.#openedAt
     socket.setNoDelay(true)
     socket.setKeepAlive(true, keepAliveMs)
     socket.on('error', () => socket.destroy())
@@ -57,9 +59,11 @@ class Session {
 
   /** Called at times: gives up on a frame that has stopped; false when the session must go. */
   look(idleMs: number): boolean {
-    const quietMs = this.#clock.mono() - this.heardAt
+    const now = this.#clock.mono()
+    const quietMs = now - this.heardAt
     if (this.#splitter.waits && quietMs >= stalledMs) this.#take(this.#splitter.giveUp())
-    return quietMs < (this.proven ? idleMs : Math.min(strangerMs, idleMs)) || this.#underWay > 0
+    const mayStay = quietMs < idleMs && (this.proven || now - this.#openedAt < strangerMs)
+    return mayStay || this.#underWay > 0
   }
 
   #hear(chunk: Buffer): void {

@@ -149,6 +149,18 @@ describe('time', () => {
     expect(await panel({ ...pharmacy, clockOffsetMs }).send('1121 01 005')).toMatchObject({ is })
   })
 
+  test('the window ends after 40 s and 20 s, in whole seconds', async () => {
+    const { panel, clock } = await start()
+    // Late in a second, when the time on the wire is up to a second behind.
+    clock.ms = 900 - (Date.now() % 1_000)
+    const found: Record<string, string | undefined> = {}
+    for (const seconds of [-41, -40, 20, 21]) {
+      const at = clock.now() + seconds * 1_000
+      found[seconds] = (await panel(pharmacy).send('1120 01 005', { at }))?.is
+    }
+    expect(found).toEqual({ '-41': 'NAK', '-40': 'ACK', 20: 'ACK', 21: 'NAK' })
+  })
+
   test('row 29: the NAK carries our time and a right frame, and the panel that follows it is heard', async () => {
     const { panel, presses, facts } = await start()
     const pump = panel({ ...pharmacy, clockOffsetMs: -hour })
@@ -177,6 +189,15 @@ describe('time', () => {
       { is: 'trouble', words: 'sends encrypted messages with a wrong time', phase: 'active' },
     ])
   })
+})
+
+test('accounts that somebody makes up bring a bounded number of troubles', async () => {
+  const { panel, facts, link } = await start()
+  for (let n = 0; n < 40; n++)
+    await panel({ account: (0x5000 + n).toString(16), key, udp: true }).send('1120 01 005')
+  expect(facts).toHaveLength(20)
+  const found = await link.probe?.(null, new AbortController().signal)
+  expect(found).toMatchObject({ refused: { 'no key': 40 } })
 })
 
 describe('segments', () => {

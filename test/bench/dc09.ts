@@ -5,13 +5,16 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AnswerReader, timeText, wrap } from '../../mocks/dc09-panel/wire.ts'
+import { testContext } from '../context.ts'
 import { BridgeProcess, freePort, now } from './process.ts'
 
 /**
- * DC-09 panels against the real program, its store included: 5,000 sessions that only supervise, then 1,000 events a
- * second over some of them. Prints a table; panels and bridge share the machine. `--quick` for a look.
+ * DC-09 panels: 5,000 sessions that only supervise, then 1,000 events a second over them. First against the receiver
+ * alone, whose `record` is at once, then against the real program with its store, where each event is on disk before
+ * it is acknowledged. Prints a table; panels and bridge share the machine. `--quick` for a look.
  */
-const quick = process.argv.includes('--quick')
+const quick = process.argv.includes('--quick') || process.env['BENCH_QUICK'] === 'yes'
+const forked = { execPath: process.execPath, env: { ...process.env, BENCH_QUICK: quick ? 'yes' : 'no' } }
 const sessions = quick ? 500 : 5_000
 const intervalMs = 30_000
 const idleMs = quick ? 10_000 : 60_000
@@ -21,7 +24,6 @@ const warmUpSeconds = 5
 /** Panels share the load of a process; the timers of one process can't keep up with a thousand events a second. */
 const senders = 2
 
-/** Encrypted every fourth: AES-256. */
 const accountOf = (nth: number): string => (0x10000 + nth).toString(16).toUpperCase()
 
 interface Asked {
@@ -158,19 +160,73 @@ const siteOf = (ports: { api: number; panels: number; pager: number }): string =
     'plans: { all: { when: {}, steps: [ { at: 0s, do: [ { page.send: { to: security } } ] } ] } }',
   ].join('\n')
 
-const measure = async (): Promise<void> => {
+/** Runs as a process of its own: the connector with a `record` that takes no time. */
+const runReceiver = async (port: number): Promise<void> => {
+  const { default: connector } = await import('../../connectors/sia-dc09/index.ts')
+  const accounts = Array.from({ length: sessions }, (_, nth) => accountOf(nth))
+  const { ctx } = testContext({
+    record: async ({ key }) => ({ duplicate: false, id: key, incident: null }),
+    note: () => {},
+  })
+  const link = await connector.open(
+    {
+      name: 'panels',
+      config: connector.config.parse({
+        listen: `127.0.0.1:${port}`,
+        accounts: Object.fromEntries(accounts.map((account) => [account, { interval: '30s' }])),
+      }),
+      inputs: new Map(accounts.map((account, nth) => [`panel-${nth}`, { account }])),
+      outputs: new Map<string, never>(),
+      cursors: new Map(),
+    },
+    ctx,
+  )
+  process.once('message', async () => {
+    await link.close()
+    process.disconnect()
+  })
+  process.send?.('ready')
+}
+
+/** Something that takes what panels say. */
+interface Heard {
+  readonly port: number
+  readonly pid: number
+  end(): Promise<unknown>
+}
+
+const startReceiver = async (): Promise<Heard> => {
+  const port = await freePort()
+  const child = fork(import.meta.filename, ['receiver', String(port)], forked)
+  await once(child, 'message')
+  const end = async () => {
+    child.send('end')
+    await once(child, 'exit')
+  }
+  return { port, pid: child.pid as number, end }
+}
+
+const startBridge = async (): Promise<Heard> => {
   const dir = mkdtempSync(join(tmpdir(), 'duress-bench-'))
   const [api, port, pager] = [await freePort(), await freePort(), await freePort()]
   const config = join(dir, 'site.yaml')
   writeFileSync(config, siteOf({ api, panels: port, pager }))
   const bridge = await BridgeProcess.start(config, join(dir, 'data'))
-  const pid = bridge.child.pid as number
   await sleep(1_000)
+  const end = async () => {
+    await bridge.end()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  return { port, pid: bridge.child.pid as number, end }
+}
+
+const measure = async (name: string, { port, pid, end }: Heard): Promise<void> => {
+  console.log(name)
   const before = memoryOf(pid, 'VmRSS')
   const share = Math.ceil(sessions / senders)
   const children = await Promise.all(
     Array.from({ length: senders }, async (_, nth) => {
-      const child = fork(import.meta.filename, ['sender'], { execPath: process.execPath })
+      const child = fork(import.meta.filename, ['sender'], forked)
       const asked: Asked = { port, from: nth * share, to: Math.min(sessions, (nth + 1) * share) }
       child.send(asked)
       await once(child, 'message')
@@ -216,7 +272,7 @@ const measure = async (): Promise<void> => {
   const { took, wrong, unanswered } = await load(loadSeconds)
   for (const p of [50, 99, 100])
     show(
-      `${rate} events/s for ${loadSeconds} s, recorded and acknowledged, ${p === 100 ? 'slowest' : `p${p}`}`,
+      `${rate} events/s for ${loadSeconds} s, acknowledged, ${p === 100 ? 'slowest' : `p${p}`}`,
       `${percentile(took, p).toFixed(1)} ms`,
       p === 99 ? '< 50 ms' : '',
       p !== 99 || percentile(took, p) < 50,
@@ -231,9 +287,12 @@ const measure = async (): Promise<void> => {
   show('peak memory after that', `${Math.round(memoryOf(pid, 'VmHWM'))} MB`, '', true)
   for (const child of children) child.send('end')
   await Promise.all(children.map((child) => once(child, 'exit')))
-  await bridge.end()
-  rmSync(dir, { recursive: true, force: true })
+  await end()
 }
 
 if (process.argv[2] === 'sender') process.once('message', (asked: Asked) => void runSender(asked))
-else await measure()
+else if (process.argv[2] === 'receiver') await runReceiver(Number(process.argv[3]))
+else {
+  await measure('the receiver alone', await startReceiver())
+  await measure('the program, with its store', await startBridge())
+}
