@@ -15,8 +15,8 @@ const config = (port: number) => ({
   url: `http://127.0.0.1:${port}/onvif/device_service`,
   username: account.username,
   password: { env: 'ONVIF_PASSWORD' },
-  timeout: '350ms',
-  poll: '200ms',
+  timeout: '500ms',
+  poll: '300ms',
 })
 const secrets = { ONVIF_PASSWORD: account.password }
 

@@ -119,7 +119,8 @@ export class Device {
       url,
       action,
       envelope(body, way.anonymous ? null : this.#token(), addressing),
-      way,
+      // Pulls are alike: the answer to one must never pass for that to the next, and what it said be lost or doubled.
+      { ...way, alone: way.to !== undefined },
     )
     const text = bytes.toString('utf8')
     const soap = /<(?:[\w.-]+:)?Envelope[\s>]/.test(text)

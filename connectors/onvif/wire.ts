@@ -30,6 +30,8 @@ interface Request {
   readonly limit: number
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number | undefined
+  /** On a connection of its own. */
+  readonly alone: boolean
 }
 
 export interface Answer {
@@ -75,7 +77,7 @@ export class Wire {
     url: URL,
     action: string,
     body: string,
-    more: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+    more: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined; alone?: boolean },
   ): Promise<Answer> {
     const type = `application/soap+xml; charset=utf-8; action="${action}"`
     return this.#exchange({
@@ -86,6 +88,7 @@ export class Wire {
       limit: answerLimit,
       signal: more.signal,
       timeoutMs: more.timeoutMs,
+      alone: more.alone ?? false,
     })
   }
 
@@ -100,6 +103,7 @@ export class Wire {
       limit: pictureLimit,
       signal,
       timeoutMs: undefined,
+      alone: false,
     })
     if (answer.status === 200) return answer
     throw errorOfStatus(answer.status, `GET ${url.pathname}`)
@@ -155,7 +159,7 @@ export class Wire {
   }
 
   async #send(
-    { url, method, headers, body }: Request,
+    { url, method, headers, body, alone }: Request,
     known: { readonly challenge: Challenge; count: number } | undefined,
     signal: AbortSignal,
     progress: { sent: boolean },
@@ -180,6 +184,7 @@ export class Wire {
       headers: { ...headers, ...secret },
       body: bytes,
       signal,
+      reset: alone,
     })
     return { status: answer.statusCode, headers: answer.headers, body: answer.body }
   }
