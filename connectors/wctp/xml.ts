@@ -4,7 +4,7 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser'
 export type Xml = string | { readonly [name: string]: Xml | readonly Xml[] }
 
 /** What came is no XML that we read. */
-export class NoXml extends Error {}
+class NoXml extends Error {}
 
 /** More tags than any message has. */
 const tagsMax = 2_000
