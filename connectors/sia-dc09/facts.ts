@@ -69,9 +69,8 @@ export const factOf = (
   const { account, name } = message
   const { extensions, said } = saidOf(message, key)
   const device = account === null ? null : deviceOf(account, event, meaning)
-  const words = [meaning.words, extensions.words].filter(Boolean).join(', ')
-  const known = account === null ? 'unknown ' : ''
-  const from = `${known}${wordsOf(name, event, meaning)}: ${words} (${event.code})`
+  const words = [`${meaning.words} (${event.code})`, event.text, extensions.words].filter(Boolean).join(', ')
+  const from = `${account === null ? 'unknown ' : ''}${wordsOf(name, event, meaning)}: ${meaning.words} (${event.code})`
   if (meaning.is === 'trouble')
     return { is: 'trouble', phase: meaning.phase, trouble: meaning.trouble, words, device, from, ...said }
   const person = personOf(account, event, meaning, device)
@@ -80,6 +79,7 @@ export const factOf = (
     phase: meaning.phase,
     kind: meaning.kind,
     pattern: event.code,
+    words,
     device,
     from,
     ...said,
@@ -92,13 +92,14 @@ export const factOf = (
 export const unreadableOf = (message: Message, key: string, now: number): Fact => {
   const { extensions, said } = saidOf(message, key)
   const { account, name, content } = message
-  const known = account === null ? 'unknown ' : ''
+  const words = `cannot be read: "${textOf(content.payload).slice(0, 80)}"`
   return {
     is: 'press',
     phase: 'active',
     kind: 'unknown',
     device: wholeOf(account),
-    from: `${known}account ${name}: cannot be read: "${textOf(content.payload).slice(0, 80)}"`,
+    words,
+    from: `${account === null ? 'unknown ' : ''}account ${name}: ${words}`,
     ...said,
     ...positionAt(extensions, now),
   }

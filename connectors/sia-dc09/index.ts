@@ -180,6 +180,8 @@ export default defineConnector({
   module: import.meta.url,
   contract: 1,
   source: 'keypad',
+  // A button on the wall only springs back: that takes no call back.
+  sourceOf: ({ zone }) => (zone === undefined ? 'keypad' : 'panic-panel'),
   config: Config,
   input: Input,
   staleAfterMs: () => null,

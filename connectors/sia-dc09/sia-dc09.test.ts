@@ -169,7 +169,7 @@ describe('what panels say', () => {
       occurredAt: Date.UTC(2026, 8, 25, 8, 0, 1),
       position: { latitude: 49 + 6.6666666 / 60, longitude: -(12 + 34.5 / 60) },
     })
-    expect(presses()[0]?.from).toContain('Pump room')
+    expect(presses()[0]?.words).toBe('panic (PA), Pump room')
   })
 })
 

@@ -136,6 +136,12 @@ const percentile = (sorted: readonly number[], p: number): number =>
 const memoryOf = (pid: number, which: 'VmRSS' | 'VmHWM'): number =>
   Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024
 
+/** Processor time that a process has used so far, ms: other than latency it hardly depends on what else the machine does. */
+const cpuMs = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return 10 * (Number(fields[11]) + Number(fields[12]))
+}
+
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 const siteOf = (ports: { api: number; panels: number; pager: number }): string =>
@@ -269,7 +275,9 @@ const measure = async (name: string, { port, pid, end }: Heard): Promise<void> =
   const nulls = `${idle.took.length} NULL acknowledged, p99`
   show(nulls, `${percentile(idle.took, 99).toFixed(1)} ms`, '< 50 ms', percentile(idle.took, 99) < 50)
   await load(warmUpSeconds)
+  const cpuBefore = cpuMs(pid)
   const { took, wrong, unanswered } = await load(loadSeconds)
+  const cpu = (cpuMs(pid) - cpuBefore) / took.length
   for (const p of [50, 99, 100])
     show(
       `${rate} events/s for ${loadSeconds} s, acknowledged, ${p === 100 ? 'slowest' : `p${p}`}`,
@@ -278,6 +286,7 @@ const measure = async (name: string, { port, pid, end }: Heard): Promise<void> =
       p !== 99 || percentile(took, p) < 50,
     )
   show('events and NULL acknowledged', String(took.length), '', true)
+  show('processor time for each', `${cpu.toFixed(2)} ms`, '', true)
   show(
     'not acknowledged, or wrongly',
     String(unanswered + wrong + idle.wrong),
