@@ -80,26 +80,33 @@ export const pin = async (folder: string, { fingerprint: name, pem }: ServerCert
   return path
 }
 
+/** DER. */
+export const certificateIn = ({ pem }: ServerCertificate): Buffer => new X509Certificate(pem).raw
+
 /**
- * Throws unless exactly this certificate is in the trust folder or among the pinned fingerprints, and valid by date. No
- * authority is trusted: who holds the key of an authority could otherwise stand in for any panel.
+ * Whether exactly this certificate is in the trust folder or among the pinned fingerprints. No authority is trusted: who
+ * holds the key of an authority could otherwise stand in for any panel.
  */
-export const mustBeTrusted = async (
+export const isTrusted = async (
   der: Buffer,
-  { url, trust, fingerprints }: Config,
-  now: number,
-): Promise<void> => {
+  { trust, fingerprints }: Pick<Config, 'trust' | 'fingerprints'>,
+): Promise<boolean> => {
   const shown = fingerprint(der)
+  return fingerprints.includes(shown) || (await trusted(trust)).has(shown)
+}
+
+/** Throws unless the certificate is trusted, and valid by date. */
+export const mustBeTrusted = async (der: Buffer, config: Config, now: number): Promise<void> => {
   const { validTo, validFromDate, validToDate } = new X509Certificate(der)
-  if (!fingerprints.includes(shown) && !(await trusted(trust)).has(shown))
+  if (!(await isTrusted(der, config)))
     throw new BridgeError(
       'UNAUTHORIZED',
-      `${url} shows a certificate that is not trusted, SHA-256 ${shown}: compare it with the server's own, then run \`duress-bridge trust\` or write it into \`fingerprints\``,
+      `${config.url} shows a certificate that is not trusted, SHA-256 ${fingerprint(der)}: compare it with the server's own, then pin it by \`duress-bridge trust\` or under \`fingerprints\``,
     )
   if (now < validFromDate.getTime() || now > validToDate.getTime())
     throw new BridgeError(
       'UNAUTHORIZED',
-      `the certificate of ${url} is trusted, but not valid now (until ${validTo}): give the server a new one and trust that`,
+      `the certificate of ${config.url} is trusted, but not valid now (until ${validTo}): give the server a new one and trust that`,
     )
 }
 
