@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Machine } from '../core/machine.ts'
 import type { LinkHealth } from '../core/runner/inline.ts'
 import type { Device } from '../core/site/site.ts'
+import { standings as allStandings, type Standing } from '../core/supervision/standing.ts'
 import { answer, failures } from './schema.ts'
 
 /** Faults in one answer; a flood of unknown sources can make more. */
@@ -9,18 +10,25 @@ const faultsMax = 500
 
 /** How devices, links and faults are. Never where a person is. */
 export const deviceRoutes = (app: FastifyInstance, machine: Machine): void => {
-  const { site, runner, faults, clock } = machine
+  const { site, runner, faults, clock, supervision } = machine
   app.get(
     '/v1/devices',
-    { schema: schemaOf('All configured devices and how they are.', '`devices`.') },
+    {
+      schema: schemaOf(
+        'All configured devices and how they are.',
+        '`devices`, and `counts` of them by how they stand.',
+      ),
+    },
     async () => {
       const links = new Map(runner.health().map((link) => [link.name, link]))
       const open = faultsByDevice(machine)
+      const standings = supervision.standings()
       const devices = [...site.devices.values()].map((device) => ({
         ...viewOf(machine, device, links.get(device.link)),
+        ...standingOf(machine, device, standings.get(device.name)),
         faults: open.get(device.name) ?? [],
       }))
-      return { devices }
+      return { devices, counts: countsOf(standings.values()) }
     },
   )
   app.get(
@@ -66,6 +74,28 @@ const viewOf = ({ memory, clock }: Machine, device: Device, link: LinkHealth | u
     quality: state?.quality ?? null,
     batteryPercent: state?.batteryPercent ?? null,
   }
+}
+
+/** How it stands, and since when it is proven. */
+const standingOf = (
+  { supervision, clock }: Machine,
+  { name, worn }: Device,
+  standing: Standing | undefined,
+) => ({
+  worn,
+  stands: standing?.is ?? null,
+  standsWhy: standing?.why ?? null,
+  mode: supervision.modes.of(name, clock.now()) ?? null,
+  test: supervision.proofs.of(name) ?? null,
+  service: supervision.modes.serviced(name, clock.now()) ?? null,
+  inspection: supervision.inspection(name) ?? null,
+})
+
+/** How many devices stand how; none are counted as well. */
+export const countsOf = (standings: Iterable<Standing>): Record<Standing['is'], number> => {
+  const counts = Object.fromEntries(allStandings.map((is) => [is, 0])) as Record<Standing['is'], number>
+  for (const { is } of standings) counts[is]++
+  return counts
 }
 
 /** Ids of faults end with the name of what they are about: `low-battery:badge-7`. */

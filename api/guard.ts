@@ -11,6 +11,8 @@ declare module 'fastify' {
     needs?: Role | 'anybody'
     /** A press: core's own budget decides, so that no limit here delays a first one. */
     press?: true
+    /** Its body is CSV, which forms of foreign pages can't send either. */
+    csv?: true
   }
   interface FastifyRequest {
     principal: Principal
@@ -40,7 +42,7 @@ export const guard = (
       request.principal = needs === 'anybody' ? nobody : authenticate(request)
       if (needs !== 'anybody' && !mayAct(request.principal, needs))
         throw new Refused('FORBIDDEN', `this takes the role ${needs}; yours is ${request.principal.role}`)
-      if (request.method === 'POST' && !press && !bucket.take(request.ip))
+      if (request.method !== 'GET' && request.method !== 'HEAD' && !press && !bucket.take(request.ip))
         throw new Refused('TOO_BUSY', 'too many requests from this address')
       next()
     } catch (error) {
@@ -62,15 +64,19 @@ const knownHost = ({ headers }: FastifyRequest, names: ReadonlySet<string>): voi
  * Forms of foreign pages can't send JSON without asking first, and browsers say where a request comes from
  * (Fetch Standard, "Origin"; Fetch Metadata, "Sec-Fetch-Site").
  */
-const ownPage = ({ headers }: FastifyRequest): void => {
+const ownPage = ({ headers, method, routeOptions }: FastifyRequest): void => {
   const { origin } = headers
   if (origin !== undefined && URL.parse(origin)?.host !== headers.host)
     throw new Refused('FORBIDDEN', 'the request comes from a page of another origin', {
       advice: 'Call the API from its own page or without a browser.',
     })
-  if (/^application\/json *(;|$)/i.test(headers['content-type'] ?? '')) return
-  throw new Refused('BAD_REQUEST', 'the body must be JSON', {
+  // A DELETE has no body, and no form can send one.
+  if (method === 'DELETE') return
+  const wanted = routeOptions.config.csv ? 'text/csv' : 'application/json'
+  const type = (headers['content-type'] ?? '').split(';', 1)[0] as string
+  if (type.trim().toLowerCase() === wanted) return
+  throw new Refused('BAD_REQUEST', `the body must be ${wanted === 'text/csv' ? 'CSV' : 'JSON'}`, {
     status: 415,
-    advice: 'Send `content-type: application/json`.',
+    advice: `Send \`content-type: ${wanted}\`.`,
   })
 }

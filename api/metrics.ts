@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { every } from '../core/clock.ts'
 import type { Machine, Meter } from '../core/machine.ts'
+import { countsOf } from './devices.ts'
 
 /** From the goal of a few milliseconds to an outage, seconds. */
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
@@ -66,6 +67,7 @@ export const observe = (registry: Registry, machine: Machine): (() => void) => {
   })
   gauge(registry, 'process_resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss())
   ofLinks(registry, machine)
+  ofDevices(registry, machine)
   return ofEventLoop(registry, machine)
 }
 
@@ -98,6 +100,19 @@ const ofLinks = (registry: Registry, { runner, clock }: Machine): void => {
     collect() {
       for (const { name, heardAt } of runner.health())
         if (heardAt !== null) this.set({ link: name }, (clock.now() - heardAt) / 1_000)
+    },
+  })
+}
+
+const ofDevices = (registry: Registry, { supervision }: Machine): void => {
+  new Gauge({
+    name: 'duress_devices',
+    help: 'Devices by how they stand: proven, fine, late, lost, missing, damaged, never tested, in service mode.',
+    labelNames: ['stands'],
+    registers: [registry],
+    collect() {
+      const counts = countsOf(supervision.standings().values())
+      for (const [stands, count] of Object.entries(counts)) this.set({ stands }, count)
     },
   })
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { BridgeError, type ErrorCode, errors } from '../core/error.ts'
+import type { LineProblem } from './register-csv.ts'
 
 /** The one shape of everything that goes wrong. */
 export interface Failure {
@@ -10,6 +11,8 @@ export interface Failure {
     readonly do: string
     /** For NOT_RECORDED: what was asked for is in effect all the same. */
     readonly inEffect?: true
+    /** Everything that is wrong with a list, by line. */
+    readonly problems?: readonly LineProblem[]
   }
 }
 
@@ -32,11 +35,17 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 export class Refused extends BridgeError {
   readonly status: number
   readonly advice: string | null
+  readonly problems: readonly LineProblem[] | null
 
-  constructor(code: ErrorCode, message: string, more: { status?: number; advice?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { status?: number; advice?: string; problems?: readonly LineProblem[] } = {},
+  ) {
     super(code, message)
     this.status = more.status ?? statuses[code] ?? 500
     this.advice = more.advice ?? null
+    this.problems = more.problems ?? null
   }
 }
 
@@ -53,7 +62,7 @@ export const failureOf = (error: unknown): { status: number; failure: Failure } 
   if (error instanceof BridgeError) {
     const { code, message } = error
     const refused = error instanceof Refused ? error : null
-    const failure = bodyOf(code, message, refused?.advice ?? null)
+    const failure = bodyOf(code, message, refused?.advice ?? null, refused?.problems ?? null)
     return { status: refused?.status ?? statuses[code] ?? 500, failure }
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string }
@@ -64,12 +73,18 @@ export const failureOf = (error: unknown): { status: number; failure: Failure } 
   return { status: 500, failure: bodyOf('CRASHED', unexpected) }
 }
 
-const bodyOf = (code: ErrorCode, message: string, advice: string | null = null): Failure => ({
+const bodyOf = (
+  code: ErrorCode,
+  message: string,
+  advice: string | null = null,
+  problems: readonly LineProblem[] | null = null,
+): Failure => ({
   error: {
     code,
     message: message.slice(0, 500),
     do: advice ?? errors[code].do,
     ...(code === 'NOT_RECORDED' ? { inEffect: true } : {}),
+    ...(problems === null ? {} : { problems }),
   },
 })
 

@@ -25,6 +25,10 @@ const Failure = z
         .literal(true)
         .optional()
         .describe('With NOT_RECORDED: it is in effect, but could not be written to disk.'),
+      problems: z
+        .array(z.object({ line: z.number(), message: z.string() }))
+        .optional()
+        .describe('Everything that is wrong with a list, by line.'),
     }),
   })
   .describe('What went wrong.')

@@ -22,8 +22,10 @@ import { pageRoutes } from './page/page.ts'
 import { pressRoute } from './presses.ts'
 import { probeRoute } from './probe.ts'
 import { Recent } from './recent.ts'
+import { registerRoutes } from './register.ts'
 import { failureOf, Refused, rawRefusal, refuse } from './reply.ts'
 import { Stream } from './stream.ts'
+import { supervisionRoutes } from './supervision.ts'
 
 const bodyBytesMax = 64 * 1_024
 /** From the first byte of a request to its last, ms. */
@@ -183,6 +185,8 @@ const routes = async (
   assignmentRoutes(app, machine)
   checkInRoutes(app, machine)
   coverageRoutes(app, machine)
+  supervisionRoutes(app, machine)
+  registerRoutes(app, machine)
   doorRoute(app, machine, recent)
   probeRoute(app, machine)
   streamRoute(app, stream)

@@ -55,6 +55,10 @@ describe('what people are told', () => {
     )
   })
 
+  test('a walk test says so right at the front', () => {
+    expect(say(message({ drill: true, walkTest: true }))).toMatch(/^DRILL WALK TEST DURESS ED Triage 2/)
+  })
+
   test('a fresh press is short', () => {
     expect(say(message())).toBe('DURESS ED Triage 2, 14:02:11, #42')
   })
@@ -188,6 +192,9 @@ const anyMessage: fc.Arbitrary<Message> = fc.record(
   },
 ) as fc.Arbitrary<Message>
 
+/** All but what maintenance is told. */
+const anyCall = anyMessage.filter(({ about }) => about !== 'fault')
+
 const anyCharset = fc.constantFrom<'ascii' | 'unicode'>('ascii', 'unicode')
 const points = (text: string) => Array.from(text).length
 
@@ -207,7 +214,7 @@ describe('for every message', () => {
 
   test('from 20 characters on a drill says DRILL first, and a stand-down STAND DOWN', () => {
     fc.assert(
-      fc.property(anyMessage, fc.integer({ min: 20, max: 300 }), anyCharset, (of, characters, charset) => {
+      fc.property(anyCall, fc.integer({ min: 20, max: 300 }), anyCharset, (of, characters, charset) => {
         const text = told(of, { characters, charset, now: pressed })
         expect(text.startsWith('DRILL ')).toBe(of.drill)
         expect(/^(DRILL )?STAND DOWN/.test(text)).toBe(of.about === 'stand-down')
@@ -218,11 +225,24 @@ describe('for every message', () => {
 
   test('the place, or that it is unknown, is within the first 60 characters', () => {
     fc.assert(
-      fc.property(anyMessage, (of) => {
+      fc.property(anyCall, (of) => {
         const { address: _, ...where } = of.where
         const named = { ...of, where: { ...where, short: 'Q7#' } }
         const text = told(named, { characters: 60, charset: 'unicode', now: pressed })
         expect(text).toContain(of.where.place === null ? 'PLACE UNKNOWN' : 'Q7#')
+      }),
+    )
+  })
+
+  test('what maintenance is told begins with MAINTENANCE and claims neither a kind nor an incident', () => {
+    fc.assert(
+      fc.property(anyMessage, fc.integer({ min: 12, max: 300 }), anyCharset, (of, characters, charset) => {
+        const fault = { ...of, about: 'fault' as const, notes: ['ED: button cannot be read'] }
+        const text = told(fault, { characters, charset, now: pressed })
+        expect(text.startsWith('MAINTENANCE')).toBe(true)
+        expect(text).not.toMatch(/DURESS|WEAPON|HELP|DRILL|#/)
+        const call = told({ ...of, about: 'press' }, { characters, charset, now: pressed })
+        expect(call.startsWith('MAINTENANCE')).toBe(false)
       }),
     )
   })
