@@ -176,6 +176,44 @@ test('subscriptions are few, and a reboot forgets them', async () => {
   expect((await post(addresses[0]!, renew)).text).toContain('ResourceUnknownFault')
 })
 
+test('habits: what devices do that no specification says', async () => {
+  const habits = {
+    topicPrefix: 'x',
+    paddedTopics: true,
+    emptySources: true,
+    silentStart: true,
+    longestLifeMs: 5_000,
+  }
+  await start({ habits, inputOptions: false })
+  const address = await subscribe()
+  const asked = post(
+    address,
+    '<PullMessages xmlns="http://www.onvif.org/ver10/events/wsdl"><Timeout>PT5S</Timeout><MessageLimit>9</MessageLimit></PullMessages>',
+  )
+  camera.repeat('DI_0')
+  const { text } = await asked
+  expect(text).toMatch(
+    /<ntf:Topic xmlns:x="http:..www.onvif.org.ver10.topics"[^>]*>\s+x:Device\/Trigger\/DigitalInput\s+</,
+  )
+  expect(text).toContain(
+    '<sch:Source></sch:Source><sch:Data><sch:SimpleItem Name="LogicalState" Value="false"/>',
+  )
+  expect(text).not.toContain('Initialized')
+  const [now, end] = ['CurrentTime', 'TerminationTime'].map((name) =>
+    Date.parse(new RegExp(`${name}>(.*?)<`).exec(text)?.[1] ?? ''),
+  )
+  expect((end ?? 0) - (now ?? 0)).toBeLessThanOrEqual(6_000)
+  const capabilities = '<GetServiceCapabilities xmlns="http://www.onvif.org/ver10/deviceIO/wsdl"/>'
+  expect((await io(capabilities)).text).toContain('DigitalInputOptions="false"')
+})
+
+test('a camera that can not wait answers at once', async () => {
+  await start({ habits: { impatient: true } })
+  const address = await subscribe()
+  await pull(address)
+  expect(await pull(address, 60)).toEqual([])
+})
+
 test('single operations fail, hang or stick as they are told', async () => {
   await start()
   camera.plays('GotoPreset', 'fails', 1)

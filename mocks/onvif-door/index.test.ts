@@ -253,6 +253,40 @@ test('subscribers hear what doors do', async () => {
   expect(mock.subscriptions).toBe(1)
 })
 
+test('a duress code is told to those who listen, once, and to nobody later', async () => {
+  const { mock } = await start({ accessPoints: { IN: { name: 'West, outside' }, OUT: { duress: false } } })
+  const base = `http://127.0.0.1:${mock.port}`
+  const { text } = await post(
+    `${base}/onvif/services/access`,
+    '<GetAccessPointInfoList xmlns="http://www.onvif.org/ver10/accesscontrol/wsdl"/>',
+  )
+  expect(text).toMatch(
+    /AccessPointInfo token="IN"><pts:Name>West, outside<.*?Duress="true".*token="OUT".*?Duress="false"/,
+  )
+  const events = 'http://www.onvif.org/ver10/events/wsdl'
+  const subscribe = async () => {
+    const made = await post(
+      `${base}/onvif/services/events`,
+      `<CreatePullPointSubscription xmlns="${events}"><Filter><TopicExpression xmlns="http://docs.oasis-open.org/wsn/b-2">tns1:AccessControl/Duress//.</TopicExpression></Filter></CreatePullPointSubscription>`,
+    )
+    return /<adr:Address>(.*)<\/adr:Address>/.exec(made.text)?.[1] as string
+  }
+  const pull = async (address: string) => {
+    const said = await post(
+      address,
+      `<PullMessages xmlns="${events}"><Timeout>PT0S</Timeout><MessageLimit>50</MessageLimit></PullMessages>`,
+    )
+    const messages = said.text.matchAll(/<sch:Message UtcTime="[^"]+"( Prop[^>]*)?>.*?<\/sch:Message>/g)
+    return [...messages].map(([whole]) => [...whole.matchAll(/Value="(.*?)"/g)].map(([, value]) => value))
+  }
+  const early = await subscribe()
+  mock.duress('IN', { credential: 'c-1', holder: 'A. & B.', reason: 'PIN' })
+  expect(await pull(early)).toEqual([['IN', 'c-1', 'A. &amp; B.', 'PIN']])
+  expect(await pull(await subscribe())).toEqual([])
+  await post(early, `<SetSynchronizationPoint xmlns="${events}"/>`)
+  expect(await pull(early)).toEqual([])
+})
+
 test('npm onvif connects and reads who it is, by WS-Security and by HTTP digest', async () => {
   const { Cam } = createRequire(import.meta.url)('onvif/promises')
   for (const useWSSecurity of [true, false]) {
