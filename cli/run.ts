@@ -4,6 +4,7 @@ import { levels, openLog } from './log.ts'
 import { paint, say, timeAt } from './print.ts'
 import { Running } from './running.ts'
 import { readSite, tellFindings } from './site.ts'
+import { Systemd } from './systemd.ts'
 
 interface Options {
   readonly config: string
@@ -15,6 +16,8 @@ export default new Command('run')
   .summary('run the bridge')
   .description(
     `Runs the bridge until SIGTERM or SIGINT (a second one exits at once). One line on the standard output says when it is ready; the log, as JSON, goes to the error output.
+
+Under systemd it says when it is ready, that it lives and that it stops (\`Type=notify\`, \`NotifyAccess=all\`, \`WatchdogSec=30\`).
 
 A config with findings starts nothing (exit code 2). An unreachable device never keeps it from starting. Two bridges never share a data directory.
 
@@ -61,11 +64,17 @@ async function run({ config, data, logLevel }: Options): Promise<void> {
         process.exit(1)
       })
   })
-  const ended = onSignals(() => turn.then(async () => stop(await starting)))
+  const systemd = new Systemd(process.env, log)
+  const ended = onSignals(() => {
+    systemd.stopping()
+    return turn.then(async () => stop(await starting))
+  })
 
-  const { url } = await starting
+  const running = await starting
+  const { url } = running
   say(`ready: ${site.name} at ${url}, data in ${data}`)
   log.info({ revision: site.revision, url }, 'ready')
+  systemd.ready(running.machine.clock, `${site.name} at ${url}`, () => running.machine.watch.isLooking)
   await ended
   flush()
   process.exit(0)
