@@ -31,7 +31,7 @@ export class Poll {
   readonly #budget: Budget
   readonly #troubles: Troubles
   #requests: Request[]
-  /** Why the newest request that failed did. */
+  /** Why nothing came of the newest request that nobody answered. */
   #silence: BridgeError | null = null
 
   constructor(
@@ -114,8 +114,8 @@ export class Poll {
       await this.#readOrRest(each)
       this.#tell(each, each.listeners)
     }
-    const nobody = this.#requests.every(({ values, refusal }) => values === null && refusal === null)
-    if (nobody && this.#silence) throw this.#silence
+    if (this.#silence && this.#requests.every(({ values, refusal }) => values === null && refusal === null))
+      throw this.#silence
   }
 
   /** Nothing is known any more. */
@@ -157,10 +157,13 @@ export class Poll {
   #failed(each: Request, error: unknown): void {
     if (!this.#wire.isOpen) throw error
     if (!(error instanceof BridgeError)) throw error
+    if (error instanceof ModbusException) {
+      this.#refused(each, error)
+      return
+    }
     this.#silence = error
-    if (error instanceof ModbusException) this.#refused(each, error)
     if (error instanceof NotSent && error.againAt !== null) each.restUntil = error.againAt
-    if (error instanceof ModbusException || this.#units.some(({ breaker }) => !breaker.isOpen)) return
+    if (this.#units.some(({ breaker }) => !breaker.isOpen)) return
     this.#wire.drop(error)
     throw error
   }
