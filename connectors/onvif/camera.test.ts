@@ -19,7 +19,7 @@ const connect = async (
   output: object = {},
 ) => {
   mock = await startOnvifCamera({ ...account, presets, ...options })
-  link = await dial(testContext({ secret, keep }).ctx, mock.url, { cam: output }, { timeout: '500ms' })
+  link = await dial(testContext({ secret, keep }).ctx, mock.url, { cam: output }, { timeout: '2s' })
 }
 
 beforeEach(() => void kept.splice(0))
