@@ -63,7 +63,7 @@ export const accountsOf = (
 }
 
 /** The user that an event names: by its own modifier, or as the number of a code that counts users. */
-export const userOf = (event: Event, { counts }: Meaning): string | null =>
+const userOf = (event: Event, { counts }: Meaning): string | null =>
   event.user ?? (counts === 'zone' ? null : event.number)
 
 /**

@@ -52,7 +52,7 @@ class Session {
     socket.on('data', (chunk: Buffer) => this.#hear(chunk))
     socket.on('end', () => {
       this.#ended = true
-      this.#take(this.#splitter.giveUp())
+      this.#cut(() => this.#splitter.giveUp())
       void this.#last.then(() => socket.end())
     })
   }
@@ -61,17 +61,21 @@ class Session {
   look(idleMs: number): boolean {
     const now = this.#clock.mono()
     const quietMs = now - this.heardAt
-    if (this.#splitter.waits && quietMs >= stalledMs) this.#take(this.#splitter.giveUp())
+    if (this.#splitter.waits && quietMs >= stalledMs) this.#cut(() => this.#splitter.giveUp())
     const mayStay = quietMs < idleMs && (this.proven || now - this.#openedAt < strangerMs)
     return mayStay || this.#underWay > 0
   }
 
   #hear(chunk: Buffer): void {
     this.heardAt = this.#clock.mono()
-    const damaged = this.#splitter.damaged
-    this.#take(this.#splitter.push(chunk))
-    this.#receiver.refusals.counts.damaged += this.#splitter.damaged - damaged
+    this.#cut(() => this.#splitter.push(chunk))
     if (this.#splitter.junk > junkMax || this.socket.writableLength > unreadMax) this.socket.destroy()
+  }
+
+  #cut(cuts: () => Cut[]): void {
+    const damaged = this.#splitter.damaged
+    this.#take(cuts())
+    this.#receiver.refusals.counts.damaged += this.#splitter.damaged - damaged
   }
 
   #take(cuts: readonly Cut[]): void {
