@@ -17,8 +17,10 @@ import { Proofs } from './proofs.ts'
 import type { Inspection, Seen } from './records.ts'
 import { type Known, type Standing, silence, standing, testEvery } from './standing.ts'
 
-/** Tests, damage and worn devices are looked at so often: they are a matter of days, ms. */
-const slowEveryMs = 60_000
+/** Tests and worn devices are a matter of days: each is looked at once in so many looks, so that no look takes long. */
+const slowSlices = 60
+/** The same for silence, which is a matter of seconds: known 4 s later at most. */
+const fastSlices = 4
 /** When a worn device was last heard is written down at most so often, ms. */
 const seenEveryMs = 3_600_000
 /** What a walk test's press sends at once must have ended within this, ms. */
@@ -49,13 +51,12 @@ export class Supervision {
   readonly proofs: Proofs
   readonly #p: Ports
   readonly #notices: Notices
-  readonly #fixed: readonly Device[]
-  readonly #worn: readonly Device[]
   /** When each device last pressed, ms since the epoch: that it lives, its press says as well. */
   readonly #pressedAt = new Map<string, number>()
   /** Open incidents of walk tests. */
   readonly #walking = new Set<string>()
-  #slowAt = Number.NEGATIVE_INFINITY
+  readonly #slow: Slices
+  readonly #fast: Slices
 
   constructor(ports: Ports) {
     this.#p = ports
@@ -63,8 +64,12 @@ export class Supervision {
     this.modes = new Modes(ports)
     this.proofs = new Proofs(ports)
     this.#notices = new Notices({ ...ports, modes: this.modes })
-    this.#fixed = [...site.devices.values()].filter(({ worn }) => !worn)
-    this.#worn = [...site.devices.values()].filter(({ worn }) => worn)
+    const devices = [...site.devices.values()]
+    const silent = devices.filter(
+      ({ worn, silentAfterMs, input }) => !worn && silentAfterMs !== null && input !== null,
+    )
+    this.#slow = new Slices(devices, slowSlices)
+    this.#fast = new Slices(silent, fastSlices)
   }
 
   /** After a restart: walk tests that were under way prove nothing, and faults of what is gone from the config are over. */
@@ -95,7 +100,8 @@ export class Supervision {
   /** All that an incident's press was to cause at once has ended. */
   ended(page: Page): void {
     if (page.incident.mode === 'walk-test') this.#finish(page)
-    else this.proofs.ended(page, page.incident.rounds[0]?.person ?? 'a press')
+    // Without a name: the register is kept longer than incidents and their persons.
+    else this.proofs.ended(page, page.incident.drill ? 'a drill' : 'a press')
   }
 
   /** Called every second. */
@@ -104,12 +110,10 @@ export class Supervision {
     const now = clock.now()
     this.modes.expire(now)
     for (const id of [...this.#walking]) this.#lookAtTest(id, now)
-    this.#silences(now)
-    if (now - this.#slowAt >= slowEveryMs) {
-      this.#slowAt = now
-      this.#seen(now)
-      this.#tests(now)
-    }
+    this.#silences(this.#fast.next(), now)
+    const slice = this.#slow.next()
+    this.#seen(slice, now)
+    this.#tests(slice, now)
     faults.review()
     this.#notices.look()
   }
@@ -174,11 +178,10 @@ export class Supervision {
   }
 
   /** Fixed devices that say nothing any more; while their link is down, that is the one fault. */
-  #silences(now: number): void {
+  #silences(slice: readonly Device[], now: number): void {
     const { faults, memory } = this.#p
     const links = this.#links()
-    for (const device of this.#fixed) {
-      if (device.silentAfterMs === null || device.input === null) continue
+    for (const device of slice) {
       const link = links.get(device.link)
       const heardAt = newest(memory.heardAt(device.name), this.#pressedAt.get(device.name) ?? null)
       const why = link?.up ? silence(device, { heardAt, since: link.since }, now) : null
@@ -187,10 +190,11 @@ export class Supervision {
   }
 
   /** Worn devices: when they were last heard, and whether that is too long ago. */
-  #seen(now: number): void {
+  #seen(slice: readonly Device[], now: number): void {
     const { memory, register, faults } = this.#p
     const rows: RegisterRow[] = []
-    for (const device of this.#worn) {
+    for (const device of slice) {
+      if (!device.worn) continue
       const { name } = device
       const known = register.get<Seen>('seen', name)
       const carriedSince = this.#p.carriedSince(device, now)
@@ -207,10 +211,10 @@ export class Supervision {
   }
 
   /** Tests, damage and missing ones: faults that nobody is paged for. */
-  #tests(now: number): void {
-    const { faults, site } = this.#p
+  #tests(slice: readonly Device[], now: number): void {
+    const { faults } = this.#p
     const links = this.#links()
-    for (const device of site.devices.values()) {
+    for (const device of slice) {
       const { name, label } = device
       const { is, why } = this.standing(device, now, links)
       if (device.worn) faults.set(`missing:${name}`, is === 'missing' ? `${label}: ${why}` : null)
@@ -254,6 +258,25 @@ const ofConfigured = new Set([
   'low-battery',
   'unknown',
 ])
+
+/** A list in so many parts, one after the other, for ever. */
+class Slices {
+  readonly #all: readonly Device[]
+  readonly #size: number
+  #from = 0
+
+  constructor(all: readonly Device[], parts: number) {
+    this.#all = all
+    this.#size = Math.ceil(all.length / parts)
+  }
+
+  next(): readonly Device[] {
+    const slice = this.#all.slice(this.#from, this.#from + this.#size)
+    this.#from += this.#size
+    if (this.#from >= this.#all.length) this.#from = 0
+    return slice
+  }
+}
 
 const newest = (...times: readonly (number | null)[]): number | null => {
   const known = times.filter((at) => at !== null)
