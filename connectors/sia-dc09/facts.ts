@@ -49,13 +49,21 @@ const rawOf = ({ header, content }: Message): Json => ({
   time: content.timestamp,
 })
 
-/** What all facts of a message share. */
-const saidOf = (message: Message, key: string) => {
+/** A clock that is further off than this is worth a word, ms: the widest that an encrypted message may be. */
+const clockMs = 40_000
+
+/** What all facts of a message share; `clock` says in words that the panel's is wrong. */
+const saidOf = (message: Message, key: string, now: number) => {
   const extensions = readExtensions(message.content.ext)
   const { timestamp } = message.content
   const sentAt = timestamp === null ? null : timeOf(timestamp)
   const occurredAt = extensions.happenedAt ?? sentAt
-  return { extensions, said: { key, raw: rawOf(message), ...(occurredAt !== null && { occurredAt }) } }
+  const offMs = sentAt === null ? 0 : sentAt - now
+  const clock =
+    Math.abs(offMs) > clockMs
+      ? `panel clock ${Math.round(Math.abs(offMs) / 1_000)} s ${offMs < 0 ? 'behind' : 'ahead'}`
+      : null
+  return { extensions, clock, said: { key, raw: rawOf(message), ...(occurredAt !== null && { occurredAt }) } }
 }
 
 /** The fact that an event is; null for what is only worth knowing. */
@@ -67,9 +75,11 @@ export const factOf = (
 ): Fact | null => {
   if (meaning.is === 'context') return null
   const { account, name } = message
-  const { extensions, said } = saidOf(message, key)
+  const { extensions, clock, said } = saidOf(message, key, now)
   const device = account === null ? null : deviceOf(account, event, meaning)
-  const words = [`${meaning.words} (${event.code})`, event.text, extensions.words].filter(Boolean).join(', ')
+  const words = [`${meaning.words} (${event.code})`, event.text, extensions.words, clock]
+    .filter(Boolean)
+    .join(', ')
   const from = `${account === null ? 'unknown ' : ''}${wordsOf(name, event, meaning)}: ${meaning.words} (${event.code})`
   if (meaning.is === 'trouble')
     return { is: 'trouble', phase: meaning.phase, trouble: meaning.trouble, words, device, from, ...said }
@@ -90,7 +100,7 @@ export const factOf = (
 
 /** A message that nobody can read is a call for help all the same. */
 export const unreadableOf = (message: Message, key: string, now: number): Fact => {
-  const { extensions, said } = saidOf(message, key)
+  const { extensions, said } = saidOf(message, key, now)
   const { account, name, content } = message
   const words = `cannot be read: "${textOf(content.payload).slice(0, 80)}"`
   return {

@@ -84,6 +84,8 @@ describe('time', () => {
       expect(Math.abs(offset - clockOffsetMs)).toBeLessThan(2_500)
     }
     expect(presses()).toHaveLength(4)
+    expect(presses()[2]?.words).toMatch(/^duress code \(121\), panel clock 1800\d s behind$/)
+    expect(presses()[1]?.words).toBe('duress code (121)')
     expect(new Date(presses()[3]?.occurredAt ?? 0).getUTCFullYear()).toBeLessThan(2_001)
   })
 

@@ -19,7 +19,7 @@ describe.each([
   ['tcp', false],
   ['udp', true],
 ] as const)('answers by %s', (_name, udp) => {
-  test('carry sequence, receiver, line and account as they came; what was left out stays out', async () => {
+  test('carry sequence, receiver, line and account as they came; what was left out stays out, never "None"', async () => {
     const { panel } = await start()
     const whole = await panel({ udp, receiver: 'C0FFD', line: '1234', seq: 41 }).send('1120 01 005')
     expect(whole?.body).toBe('"ACK"0042RC0FFDL1234#0809[]')
