@@ -40,6 +40,49 @@ const broken: Record<string, readonly Case[]> = {
     ],
     ['two keys on one line', 'unit: 1', 'unit: ¶1: 2', 'line of its own'],
   ],
+  faults: [
+    [
+      'a responder who does not exist',
+      'plans:\n',
+      'supervision: { maintenance: ¶superviser }\nplans:\n',
+      'no responder `superviser`',
+      'did you mean `supervisor`?',
+    ],
+    [
+      'a second administrator who does not exist',
+      'plans:\n',
+      'supervision: { maintenance: security, administrators: [supervisor, ¶it] }\nplans:\n',
+      'no responder `it`',
+    ],
+    [
+      'a plan for a place that does not exist',
+      'plans:\n',
+      'supervision: { plans: { ed: { when: { place: ¶north/l9 }, to: security } } }\nplans:\n',
+      'no place `north/l9`',
+    ],
+    [
+      'a plan for faults of nothing known',
+      'plans:\n',
+      'supervision: { plans: { ed: { when: { fault: ¶cable }, to: security } } }\nplans:\n',
+      '`fault`',
+      '`cable`',
+      '`link`',
+    ],
+    [
+      'a plan that tells nobody who exists',
+      'plans:\n',
+      'supervision: { plans: { ed: { when: {}, to: [¶nobody] } } }\nplans:\n',
+      'no responder `nobody`',
+    ],
+    [
+      'a digest at no time of day',
+      'plans:\n',
+      'supervision: { digest: ¶7am }\nplans:\n',
+      '`digest`',
+      '"07:00"',
+    ],
+    ['a device that reports too seldom', '    test: 30d', '    test: 30d\n    reports: ¶40d', 'at most 31d'],
+  ],
   fields: [
     ['an unknown section', 'plans:\n', '¶plan: {}\nplans:\n', '`plan`', 'did you mean `plans`?'],
     ['a missing section', 'connectors:\n', '¶conectors:\n', '`connectors`'],
@@ -640,6 +683,13 @@ test('advice does not keep a config from running', () => {
     ),
   ).toContain('answered in silence')
   expect(say('expires: 20s', 'expires: 5m')).toContain('a lock that comes so late')
+  expect(say('plans:\n', 'plans:\n')).toContain('nobody is told of faults')
+  const told = say('plans:\n', 'supervision: { maintenance: supervisor }\nplans:\n')
+  expect(told).not.toContain('nobody is told of faults')
+  const plan = '{ when: { fault: link, place: north/l2/ed }, to: supervisor }'
+  expect(
+    say('plans:\n', `supervision: { maintenance: supervisor, plans: { a: ${plan}, b: ${plan} } }\nplans:\n`),
+  ).toContain('`b` is never chosen')
   expect(
     say('    egress: free\n    noise: none', '    egress: free\n    fire: none\n    noise: none'),
   ).toContain('covered by `fire-panel` all the same')

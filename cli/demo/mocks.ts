@@ -16,7 +16,7 @@ const doors = await startOnvifDoors({
   doors: { 'ED-W': { schedule: 'Unlocked' }, LOBBY: { schedule: 'Unlocked' } },
 })
 const level3 = await startRestDoors({ ...account, doors: { L3: { schedule: 'Unlocked' } } })
-const pager = await startSnppPager({ pagers: ['5550100', '5550101'] })
+const pager = await startSnppPager({ pagers: ['5550100', '5550101', '5550102'] })
 
 const wires = {
   panel: panel.port,
