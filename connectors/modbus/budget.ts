@@ -3,7 +3,7 @@ const slower = { over: 1.25, well: 1.1 }
 /** Cycles that are judged, at least. */
 const judgedCycles = 100
 /** Weight of the newest cycle in the mean. */
-const newest = 0.05
+const newest = 0.02
 
 /** Measures how long reading everything takes, against the configured poll. */
 export class Budget {

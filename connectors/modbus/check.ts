@@ -8,64 +8,65 @@ type Inputs = Checked['inputs']
 
 /** A panic loop is answered within 40 ms; 750 ms is never acceptable (Zwirn, on supervised panic loops). */
 const loopMs = { wanted: 40, most: 750 }
+/** Addresses on a serial line; 0 is a call to all, which nobody answers (Modbus over Serial Line 1.02, 2.2). */
+const unitsOnLine = { least: 1, most: 247 }
 /** A polled device that is dead is known within this, ms. */
 const deadKnownMs = 10_000
 
-export const check = ({ config, inputs, outputs }: Checked): Finding[] => {
+export const check = (opening: Checked): Finding[] => [
+  ...claims(opening),
+  ...unitsExist(opening),
+  ...timing(opening.config, opening.inputs),
+]
+
+/** Every address is used once. */
+const claims = ({ config, inputs, outputs }: Checked): Finding[] => {
   const findings: Finding[] = []
   const users = new Map<string, string>()
-  const claim = (
-    device: string,
-    side: 'inputs' | 'outputs',
-    field: string,
-    at: Run | Point,
-    ofUnit?: number,
-  ) => {
-    const where = whereOf(config, at, ofUnit)
+  const claim = (user: string, path: Finding['path'], at: Run | Point, unit = config.unit) => {
+    const where = `${inWords(at)} of unit ${unit}`
     const other = users.get(where)
-    if (other === undefined) users.set(where, device)
+    if (other === undefined) users.set(where, user)
     else
       findings.push({
-        path: [side, device, field],
-        message: `${where} is already used by ${other === device ? 'the same device' : other}: give ${device} its own`,
+        path,
+        message: `${where} is already used by ${other === user ? 'the same device' : other}: give ${user} its own`,
         fatal: true,
       })
   }
   for (const [device, input] of inputs) {
     const { level, antivalent, counter } = readsOf(input)
     const field = input.register !== undefined ? 'register' : input.coil !== undefined ? 'coil' : 'discrete'
-    claim(device, 'inputs', field, level, input.unit)
-    if (antivalent) claim(device, 'inputs', 'antivalent', antivalent, input.unit)
+    claim(device, ['inputs', device, field], level, input.unit)
+    if (antivalent) claim(device, ['inputs', device, 'antivalent'], antivalent, input.unit)
     for (const at of counter ? [counter.address, counter.address + 1] : [])
-      claim(device, 'inputs', 'counter', { ...counter, address: at, length: 1 } as Run, input.unit)
+      claim(device, ['inputs', device, 'counter'], { ...counter, address: at, length: 1 } as Run, input.unit)
   }
   for (const [device, output] of outputs) {
     const relay = relayOf(output)
-    claim(device, 'outputs', relay.bit === null ? 'coil' : 'register', relay, output.unit)
+    claim(device, ['outputs', device, relay.bit === null ? 'coil' : 'register'], relay, output.unit)
   }
-  for (const [device, input] of inputs)
-    if (input.latch)
-      claim(device, 'inputs', 'latch', { read: 1, address: input.latch.reset, length: 1 }, input.unit)
-
-  if (config.heartbeat) {
-    const { coil, input, unit } = config.heartbeat
-    for (const [field, at] of [
-      ['coil', { read: 1, address: coil, length: 1 }],
-      ['input', { read: 2, address: input.discrete, length: 1 }],
-    ] as const) {
-      const other = users.get(whereOf(config, at, unit))
-      if (other !== undefined)
-        findings.push({
-          path: ['config', 'heartbeat', field],
-          message: `${inWords(at)} is already used by ${other}: the heartbeat needs one of its own`,
-          fatal: true,
-        })
-    }
-  }
-  return [...findings, ...timing(config, inputs)]
+  for (const [device, { latch, unit }] of inputs)
+    if (latch) claim(device, ['inputs', device, 'latch'], coil(latch.reset), unit)
+  const { heartbeat } = config
+  if (!heartbeat) return findings
+  claim('the heartbeat', ['config', 'heartbeat', 'coil'], coil(heartbeat.coil), heartbeat.unit)
+  const seen: Run = { read: 2, address: heartbeat.input.discrete, length: 1 }
+  claim('the heartbeat', ['config', 'heartbeat', 'input'], seen, heartbeat.unit)
+  return findings
 }
 
-const whereOf = (config: Config, at: Run | Point, unit = config.unit) => `${inWords(at)} of unit ${unit}`
+const coil = (address: number): Run => ({ read: 1, address, length: 1 })
+
+const unitsExist = ({ config, inputs, outputs }: Checked): Finding[] => {
+  const found = (side: string, devices: ReadonlyMap<string, { readonly unit?: number | undefined }>) =>
+    [...devices].flatMap(([device, { unit = config.unit }]): Finding[] => {
+      if (unit >= unitsOnLine.least && unit <= unitsOnLine.most) return []
+      const message = `unit ${unit} does not exist on a serial line: take ${unitsOnLine.least} to ${unitsOnLine.most}`
+      return [{ path: [side, device, 'unit'], message, fatal: true }]
+    })
+  return sharesOneLine(config) ? [...found('inputs', inputs), ...found('outputs', outputs)] : []
+}
 
 /** What a cycle costs, and what follows from it. */
 const timing = (config: Config, inputs: Inputs): Finding[] => {

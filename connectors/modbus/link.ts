@@ -68,8 +68,8 @@ const hasHeartbeat = (opening: Opening<Config, Input, Output>): boolean => {
 }
 
 /** A dead unit behind a gateway is left alone for a while, since the others wait there while it is asked. */
-const rest = async (config: Config, [unit]: readonly number[], ctx: Context): Promise<void> => {
-  const left = breakerOf(config, unit ?? config.unit).restUntil - ctx.clock.mono()
+const rest = async (config: Config, [unit = config.unit]: readonly number[], ctx: Context): Promise<void> => {
+  const left = breakerOf(config, unit).restUntil - ctx.clock.mono()
   if (left > waitMs)
     throw new BridgeError(
       'TIMEOUT',

@@ -37,6 +37,8 @@ export class Listener implements Hearer {
   readonly #ctx: Context
   readonly #contact: Contact
   readonly #loop: Loop | null
+  /** The values that the loop has seen last. */
+  #measured: Values | null = null
   readonly #outbox: Outbox
   #resetAt = Number.NEGATIVE_INFINITY
   /** The latch could not be cleared, so the next press would not be seen. */
@@ -85,7 +87,9 @@ export class Listener implements Hearer {
     const read = valuesOf(level)
     if (!read || !this.#input.bands) return { level: null }
     const measured = scaled(read.values[level.address - read.run.address] ?? 0, this.#input.bands)
-    const condition = loop.read(measured)
+    // What another request brings along is no further reading.
+    const condition = read.values === this.#measured ? loop.condition : loop.read(measured)
+    this.#measured = read.values
     if (condition === null) return { level: null }
     const isLevel = condition === 'normal' || condition === 'alarm'
     return { level: isLevel ? condition === 'alarm' : null, broken: isLevel ? null : condition, measured }

@@ -616,6 +616,14 @@ describe('check', () => {
     )
   })
 
+  test.each([0, 248])('unit %i does not exist on a line', (unit) => {
+    const line = { line: { path: '/dev/ttyS0' }, host: undefined }
+    expect(checked({ a: { discrete: 1, unit } }, {}, line)).toContainEqual(
+      expect.objectContaining({ path: ['inputs', 'a', 'unit'], fatal: true }),
+    )
+    expect(checked({ a: { discrete: 1, unit } }).some(({ fatal }) => fatal)).toBe(false)
+  })
+
   test('all units of a line share one link, those behind a TCP gateway have one each', () => {
     const input = modbus.input!.parse({ discrete: 1, unit: 7 })
     const output = modbus.output!.parse({ coil: 1, unit: 7 })
