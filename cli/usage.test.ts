@@ -3,7 +3,21 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { cleanUp, run, start } from './fixtures/program.ts'
 
-const names = ['demo', 'run', 'check', 'probe', 'trust', 'press', 'doors', 'trail', 'schema']
+const names = [
+  'demo',
+  'run',
+  'check',
+  'probe',
+  'trust',
+  'press',
+  'doors',
+  'register',
+  'service',
+  'walk-test',
+  'devices',
+  'trail',
+  'schema',
+]
 
 afterEach(cleanUp)
 
