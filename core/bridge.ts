@@ -130,6 +130,8 @@ export class Bridge {
         dispatch.review()
       }
     }
+    if (state.clockOffsetMs !== undefined)
+      faults.set(`clock-off:${name}`, clockWords(device.label, state.clockOffsetMs))
     if (state.batteryPercent !== undefined)
       faults.set(
         `low-battery:${name}`,
@@ -359,6 +361,15 @@ export class Bridge {
     const first = committed.duplicate
     return first ? { duplicate: true, id: first.id, incident: first.incident } : { duplicate, id, incident }
   }
+}
+
+/** A clock this far off misleads whoever reads its times, and soon its log-in fails, ms. */
+const clockOffMs = 10_000
+
+const clockWords = (label: string, offsetMs: number): string | null => {
+  const seconds = Math.round(Math.abs(offsetMs) / 1_000)
+  if (Math.abs(offsetMs) < clockOffMs) return null
+  return `${label}: its clock is ${seconds} s ${offsetMs > 0 ? 'ahead' : 'behind'}`
 }
 
 /** Inputs that a person carries: letting go of one takes the call back; a button on the wall only springs back. */

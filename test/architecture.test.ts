@@ -222,7 +222,9 @@ describe('every field of a config is described', () => {
 
 test('a connector is a folder with fixed file names', () => {
   for (const [type, connector] of catalogue)
-    for (const name of type === 'console' ? ['index.ts', 'README.md'] : ['index.ts', 'link.ts', 'README.md'])
+    // The screens and the phones have no wire of their own: both are the API's.
+    const isWire = type !== 'console' && type !== 'mobile'
+    for (const name of isWire ? ['index.ts', 'link.ts', 'README.md'] : ['index.ts', 'README.md'])
       expect(files).toContain(`${folderOf(connector)}/${name}`)
 })
 

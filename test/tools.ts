@@ -9,6 +9,8 @@ const tools = {
   socat: 'socat',
   mbpoll: 'mbpoll',
   xmllint: 'libxml2-utils',
+  'systemd-notify': 'systemd',
+  openssl: 'openssl',
 } as const
 
 /** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */

@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import type { Context, Link, Opening, Recorded, SecretRef } from '../../core/connector.ts'
 import { BridgeError, type ErrorCode, messageOf } from '../../core/error.ts'
 import type { Json, Press, Sighting } from '../../core/fact.ts'
@@ -7,7 +9,7 @@ import type { Config, Input } from './index.ts'
 import { type Make, makerOf } from './mapping.ts'
 import { Refusals } from './refusals.ts'
 import { answer, listen, refuse } from './server.ts'
-import { type Verify, verifierOf } from './signature.ts'
+import { type Sign, signerOf, type Verify, verifierOf } from './signature.ts'
 
 /** A time in a body that is further off than this is not believed for a location, ms. */
 const believable = { past: 3_600_000, future: 60_000 }
@@ -22,7 +24,7 @@ export const open = async (
   // The schema demands one of the two.
   const secret = await ctx.secret((config.hmac?.secret ?? config.bearer) as SecretRef)
   if (secret === '') throw new BridgeError('SECRET_MISSING', 'the secret of the webhook is empty')
-  const webhook = new Webhook(opening, ctx, verifierOf(config, secret))
+  const webhook = new Webhook(opening, ctx, verifierOf(config, secret), signerOf(config, secret))
   const share = await listen(config, (request, response) => webhook.receive(request, response), ctx.clock)
   const close = () => {
     ctx.signal.removeEventListener('abort', close)
@@ -37,6 +39,7 @@ export const open = async (
     lost: share.lost,
     acts: {},
     probe: async () => ({ url, ...webhook.counts }),
+    beat: (mark, signal) => webhook.beat(mark, url, signal),
     close,
   }
 }
@@ -52,9 +55,18 @@ class Webhook {
   readonly #refusals: Refusals
   readonly #once = new Map<string, { given: string | null; at: number }>()
   readonly #keyHeader: string
+  readonly #sign: Sign
+  /** Marks of our own heartbeats that are on their way. */
+  readonly #marks = new Set<string>()
   #recorded = 0
 
-  constructor({ name, config, inputs }: Opening<Config, Input, never>, ctx: Context, verify: Verify) {
+  constructor(
+    { name, config, inputs }: Opening<Config, Input, never>,
+    ctx: Context,
+    verify: Verify,
+    sign: Sign,
+  ) {
+    this.#sign = sign
     this.#name = name
     this.#config = config
     this.#ctx = ctx
@@ -78,6 +90,26 @@ class Webhook {
     else gather(request, max, tooLarge, (body) => void this.#take(request, response, body))
   }
 
+  /** Calls itself over its own wire, signed as a sender would. */
+  async beat(mark: string, url: string, signal: AbortSignal): Promise<void> {
+    const body = Buffer.from(JSON.stringify({ heartbeat: mark }))
+    this.#marks.add(mark)
+    try {
+      const headers = this.#sign(body, mark, this.#ctx.clock.now())
+      const status = await post(url, body, headers, signal)
+      if (status !== 200) throw new BridgeError('BAD_ANSWER', `its own webhook answered ${status}`)
+    } finally {
+      this.#marks.delete(mark)
+    }
+  }
+
+  /** The mark in a body, if it is one of ours. */
+  #markIn(payload: Json): string | null {
+    if (this.#marks.size === 0 || payload === null || typeof payload !== 'object') return null
+    const { heartbeat } = payload as { heartbeat?: Json }
+    return typeof heartbeat === 'string' && this.#marks.has(heartbeat) ? heartbeat : null
+  }
+
   async #take(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
     const now = this.#ctx.clock.now()
     const proof = this.#verify(request.headers, body, now)
@@ -85,9 +117,14 @@ class Webhook {
       this.#refuse(request, response, 401, 'BAD_SIGNATURE', proof.wrong)
       return
     }
-    this.#ctx.heard()
     try {
       const payload = parseBody(body)
+      const mark = this.#markIn(payload)
+      if (mark !== null) {
+        answer(response, 200, await this.#ctx.record(beatOf(mark)))
+        return
+      }
+      this.#ctx.heard()
       const made = this.#make(payload)
       const calls = callsIn(made instanceof Promise ? await made : made)
       const { given, at } = this.#firstUse(proof.once, request.headers, now)
@@ -199,6 +236,40 @@ class Webhook {
     else refuse(response, status, code, why, headers)
   }
 }
+
+const beatOf = (mark: string): Press => ({
+  is: 'press',
+  phase: 'active',
+  device: null,
+  from: 'heartbeat',
+  key: `heartbeat ${mark}`,
+  raw: null,
+  heartbeat: mark,
+})
+
+/** Posts to ourselves; whose certificate that is we know, whatever name it is for. */
+const post = (
+  url: string,
+  body: Buffer,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const options = {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json', 'content-length': body.length },
+      rejectUnauthorized: false,
+      agent: false,
+      signal,
+    }
+    const call = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, options, (response) => {
+      response.resume()
+      response.on('end', () => resolve(response.statusCode ?? 0))
+      response.on('error', reject)
+    })
+    call.on('error', reject)
+    call.end(body)
+  })
 
 /** Reads a body of at most `max` bytes; what is more is thrown away, until the request's time is up. */
 const gather = (

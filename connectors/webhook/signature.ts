@@ -26,6 +26,51 @@ const one = (value: string | string[] | undefined): string =>
 export const verifierOf = (config: Config, secret: string): Verify =>
   config.hmac ? signed(config.hmac, secret) : bearing(secret)
 
+/** The headers with which a body of our own, a heartbeat, is let in: the other side of `verifierOf`. */
+export const signerOf = (config: Config, secret: string): Sign => {
+  const { hmac } = config
+  if (!hmac) return () => ({ authorization: `Bearer ${secret}` })
+  const key = keyOf(hmac.style, secret)
+  return (body, id, now) => {
+    const time = String(Math.floor(now / 1_000))
+    const sign = (before: string, encoding: 'hex' | 'base64') =>
+      createHmac('sha256', key).update(before).update(body).digest(encoding)
+    return headersOf(hmac, id, time, sign)
+  }
+}
+
+/** Signs a body: `id` of the request, `now` ms since the epoch. */
+export type Sign = (body: Buffer, id: string, now: number) => Record<string, string>
+
+const headersOf = (
+  hmac: Hmac,
+  id: string,
+  time: string,
+  sign: (before: string, encoding: 'hex' | 'base64') => string,
+): Record<string, string> => {
+  const header = hmac.header ?? usualHeaders[hmac.style]
+  const timestamp = hmac['timestamp-header']
+  switch (hmac.style) {
+    case 'stripe':
+      return { [header]: `t=${time},v1=${sign(`${time}.`, 'hex')}` }
+    case 'slack':
+      return { [header]: `v0=${sign(`v0:${time}:`, 'hex')}`, 'x-slack-request-timestamp': time }
+    case 'standard':
+      return {
+        [header]: `v1,${sign(`${id}.${time}.`, 'base64')}`,
+        'webhook-id': id,
+        'webhook-timestamp': time,
+      }
+    default: {
+      const signature = sign(
+        timestamp === undefined ? '' : `${time}.`,
+        hmac.style === 'base64' ? 'base64' : 'hex',
+      )
+      return { [header]: signature, ...(timestamp === undefined ? {} : { [timestamp]: time }) }
+    }
+  }
+}
+
 const bearing = (secret: string): Verify => {
   const wanted = hash('sha256', secret, 'buffer')
   return ({ authorization = '' }) => {

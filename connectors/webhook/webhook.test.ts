@@ -320,6 +320,35 @@ describe('profiles and maps', () => {
   })
 })
 
+describe('a heartbeat', () => {
+  const styles = ['hex', 'base64', 'github', 'stripe', 'slack', 'standard'] as const
+  const configs = [
+    ['bearer', bearer],
+    ...styles.map((style) => [style, { hmac: { secret: bearer.bearer, style } }] as const),
+    ['hex with time', { hmac: { secret: bearer.bearer, style: 'hex', 'timestamp-header': 'x-time' } }],
+    ['a map that knows nothing of it', { ...bearer, map: '$.events' }],
+  ] as const
+  test.each(configs)('comes in over its own wire: %s', async (_, config) => {
+    const { facts, link } = await open(config)
+    await link.beat?.('mark-1', AbortSignal.timeout(5_000))
+    expect(one(facts)).toMatchObject({ is: 'press', heartbeat: 'mark-1', device: null })
+  })
+
+  test('that nobody has sent is a request like any other', async () => {
+    const { facts, sender } = await open()
+    expect((await sender().send({ heartbeat: 'mark-1' })).status).toBe(400)
+    expect((await sender().send({ heartbeat: 'mark-1', id: '0117' })).status).toBe(200)
+    expect(one(facts)).not.toHaveProperty('heartbeat')
+  })
+
+  test('that can not be recorded says so', async () => {
+    const { link } = await open(bearer, {
+      record: () => Promise.reject(new BridgeError('NOT_RECORDED', 'no disk')),
+    })
+    await expect(link.beat?.('mark-1', AbortSignal.timeout(5_000))).rejects.toThrow('503')
+  })
+})
+
 describe('bad requests', () => {
   test.each([
     ['not JSON', 'not json', 400],

@@ -278,7 +278,8 @@ class Running {
       log: around.log,
       signal,
       record: (fact) => {
-        this.heard()
+        // What we say to ourselves proves nothing of the other end.
+        if (fact.is !== 'press' || fact.heartbeat === undefined) this.heard()
         return around.record(this.#part.connectorName, fact)
       },
       note: (device, state) => {

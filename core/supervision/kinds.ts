@@ -51,6 +51,7 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   'store-damage': of('system', 'page', 'damaged store'),
   ballast: of('system', 'page', 'disk full'),
   defect: of('system', 'page', 'defect'),
+  'clock-off': of('device', 'digest', 'clock off'),
   'clock-behind': of('system', 'digest', 'clock behind'),
   'clock-step': of('system', 'digest', 'clock stepped'),
   'event-loop': of('system', 'screen', 'program away'),
@@ -59,7 +60,10 @@ const kinds: Readonly<Record<string, FaultKind>> = {
 /** What nobody has thought of yet is worth a page. */
 const other = of('system', 'page', 'other')
 
-const nameOf = (id: string): string => id.split(':', 1)[0] as string
+const nameOf = (id: string): string => {
+  const colon = id.indexOf(':')
+  return colon < 0 ? id : id.slice(0, colon)
+}
 
 export const kindOf = (id: string): FaultKind => kinds[nameOf(id)] ?? other
 

@@ -9,6 +9,8 @@ import type { Health } from '../store/port.ts'
 
 /** How often everything is looked at, ms. */
 const lookMs = 1_000
+/** Who has not looked for so long has stopped looking, ms. */
+const lookLimitMs = 5_000
 /** A step this late is a fault, ms. */
 const lateMs = 2_000
 /** A command to people or doors that waits this long is a fault, whatever keeps it, ms. */
@@ -65,6 +67,11 @@ export class Watch {
     this.#timer?.cancel()
     this.#fileCheck?.cancel()
     this.#tellHead()
+  }
+
+  /** Whether it still looks, once a second. */
+  get isLooking(): boolean {
+    return this.#machine.clock.mono() - this.#lookedAt < lookLimitMs
   }
 
   linkTurned(link: LinkHealth): void {
