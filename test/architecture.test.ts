@@ -221,10 +221,12 @@ describe('every field of a config is described', () => {
 })
 
 test('a connector is a folder with fixed file names', () => {
+  // The screens and the phones have no wire of their own: both are the API's.
+  const wireless = ['console', 'mobile']
   for (const [type, connector] of catalogue)
-    // The screens and the phones have no wire of their own: both are the API's.
-    const isWire = type !== 'console' && type !== 'mobile'
-    for (const name of isWire ? ['index.ts', 'link.ts', 'README.md'] : ['index.ts', 'README.md'])
+    for (const name of wireless.includes(type)
+      ? ['index.ts', 'README.md']
+      : ['index.ts', 'link.ts', 'README.md'])
       expect(files).toContain(`${folderOf(connector)}/${name}`)
 })
 
