@@ -23,9 +23,10 @@ export class Deliveries {
   }
 }
 
-/** Cuts a stream into MQTT packets. */
+/** Cuts a stream into MQTT packets, until it is none: behind TLS nothing can be seen. */
 export class Packets {
   #rest: Buffer = Buffer.alloc(0)
+  #isDeaf = false
   readonly #packet: (type: number, flags: number, body: Buffer) => void
 
   constructor(packet: (type: number, flags: number, body: Buffer) => void) {
@@ -33,6 +34,7 @@ export class Packets {
   }
 
   take(bytes: Buffer): void {
+    if (this.#isDeaf) return
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     for (;;) {
       let length = 0
@@ -40,6 +42,9 @@ export class Packets {
       for (let shift = 0; ; shift += 7) {
         const byte = this.#rest[at++]
         if (byte === undefined) return
+        // The length has four bytes at most (3.1.1, 2.2.3).
+        this.#isDeaf = shift === 21 && byte >= 0x80
+        if (this.#isDeaf) return
         length |= (byte & 0x7f) << shift
         if (byte < 0x80) break
       }
