@@ -1,34 +1,44 @@
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import type { Machine } from '../core/machine.ts'
 import type { LinkHealth } from '../core/runner/inline.ts'
 import type { Device } from '../core/site/site.ts'
 import { standings as allStandings, type Standing } from '../core/supervision/standing.ts'
-import { answer, failures } from './schema.ts'
+import { answer, failures, jsonSchema } from './schema.ts'
 
 /** Faults in one answer; a flood of unknown sources can make more. */
 const faultsMax = 500
 
+const Query = z.strictObject({
+  only: z.enum(['counts']).optional().describe('Only how many stand how.'),
+})
+
 /** How devices, links and faults are. Never where a person is. */
 export const deviceRoutes = (app: FastifyInstance, machine: Machine): void => {
   const { site, runner, faults, clock, supervision } = machine
-  app.get(
+  app.get<{ Querystring: z.infer<typeof Query> }>(
     '/v1/devices',
     {
-      schema: schemaOf(
-        'All configured devices and how they are.',
-        '`devices`, and `counts` of them by how they stand.',
-      ),
+      schema: {
+        ...schemaOf(
+          'All configured devices and how they are.',
+          '`devices`, and `counts` of them by how they stand; with `only=counts` these, `service` and `walkTests`.',
+        ),
+        querystring: jsonSchema(Query),
+      },
     },
-    async () => {
+    async ({ query }) => {
+      const standings = supervision.standings()
+      const counts = countsOf(standings.values())
+      if (query.only === 'counts') return { counts, ...modesOf(machine) }
       const links = new Map(runner.health().map((link) => [link.name, link]))
       const open = faultsByDevice(machine)
-      const standings = supervision.standings()
       const devices = [...site.devices.values()].map((device) => ({
         ...viewOf(machine, device, links.get(device.link)),
         ...standingOf(machine, device, standings.get(device.name)),
         faults: open.get(device.name) ?? [],
       }))
-      return { devices, counts: countsOf(standings.values()) }
+      return { devices, counts }
     },
   )
   app.get(
@@ -74,6 +84,16 @@ const viewOf = ({ memory, clock }: Machine, device: Device, link: LinkHealth | u
     quality: state?.quality ?? null,
     batteryPercent: state?.batteryPercent ?? null,
   }
+}
+
+/** What is out of the ordinary on purpose: nobody is to forget it. */
+const modesOf = ({ supervision, site, clock }: Machine) => {
+  const now = clock.now()
+  const service = [...site.devices.keys()].flatMap((device) => {
+    const known = supervision.modes.serviced(device, now)
+    return known ? [{ device, ...known }] : []
+  })
+  return { service, walkTests: supervision.modes.walkTests() }
 }
 
 /** How it stands, and since when it is proven. */

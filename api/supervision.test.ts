@@ -45,6 +45,17 @@ describe('devices', () => {
     expect(Object.keys(body.counts)).toContain('never-tested')
   })
 
+  test('are counted alone, with what is in service mode and in a walk test', async () => {
+    await at.ask('/v1/devices/button/service', { for: '2h', because: 'new cable' })
+    await at.ask('/v1/walk-tests', { devices: ['desk-button'] })
+    const { body } = await at.ask('/v1/devices?only=counts')
+    expect(Object.keys(body)).toEqual(['counts', 'service', 'walkTests'])
+    expect(body.counts.service).toBe(1)
+    expect(body.service).toMatchObject([{ device: 'button', why: 'new cable' }])
+    expect(body.walkTests).toMatchObject([{ devices: ['desk-button'] }])
+    expect((await at.ask('/v1/devices?only=names')).status).toBe(400)
+  })
+
   test('are measured by how they stand', async () => {
     const { body } = await at.ask('/metrics')
     expect(body).toMatch(/duress_devices\{stands="lost"\} \d/)

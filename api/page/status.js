@@ -7,6 +7,7 @@ const faultsMax = 20
 const refreshMs = 500
 const ageMs = 1_000
 const againMs = 1_000
+const countMs = 5_000
 
 const $ = (id) => document.getElementById(id)
 
@@ -198,6 +199,33 @@ const doorLine = (door) => {
   return item
 }
 
+/** How many stand how, the worst first; and what is in a mode that nobody is to forget. */
+const standLines = ({ counts, service, walkTests }) => {
+  const bad = ['damaged', 'lost', 'missing', 'late']
+  const some = Object.entries(counts).filter(([, count]) => count > 0)
+  const lines = some.map(([is, count]) =>
+    element('li', `${count} ${is.replace('-', ' ')}`, bad.includes(is) ? 'bad' : ''),
+  )
+  const until = (at) => `until ${timeOf(at)}`
+  return [
+    ...lines,
+    ...service.map((one) =>
+      element('li', `SERVICE MODE ${until(one.until)}: ${one.device}, ${one.why}`, 'bad'),
+    ),
+    ...walkTests.map((one) =>
+      element('li', `WALK TEST ${until(one.until)}: ${one.devices.join(', ')}`, 'bad'),
+    ),
+  ]
+}
+
+/** Counting all devices takes a while on a large site. */
+let countedAt = 0
+const count = async () => {
+  if (Date.now() - countedAt < countMs) return
+  countedAt = Date.now()
+  list('devices', standLines(await ask('/v1/devices?only=counts')), 'None configured.')
+}
+
 const linkLine = (link) => {
   const item = element('li', `${link.name}: `)
   item.append(element('strong', link.up ? 'up' : `DOWN: ${link.why}`, link.up ? 'good' : 'bad'))
@@ -268,6 +296,7 @@ const load = async () => {
   list('faults', [...faults.slice(0, faultsMax).map(faultLine), ...more], 'None.')
   list('doors', doors.map(doorLine), 'None configured.')
   list('links', links.map(linkLine), 'None configured.')
+  await count()
 }
 
 /** Asks anew, at most twice a second however much happens. */
