@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import type { SerialPort } from 'serialport'
 import { type Clock, deadline } from '../../core/clock.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
+import { noticeHangUp } from '../../core/intake/serial.ts'
 import type { Config, Line } from './config.ts'
 import type { Channel, Port } from './port.ts'
 import { RtuPort } from './rtu.ts'
@@ -77,6 +78,7 @@ const openLine = async (line: Line, signal: AbortSignal): Promise<Channel> => {
     lock: true,
   })
   await step(line.path, (done) => serial.open(done))
+  noticeHangUp(serial)
   const shut = () => closeSerial(serial)
   // What came before we listened is nobody's answer.
   await step(line.path, (done) => serial.flush(done)).catch((error: unknown) => {

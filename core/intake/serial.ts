@@ -63,7 +63,7 @@ export const openSerial = (port: SerialPort, hear: (bytes: Buffer) => void): Pro
  * A port that was hung up (its adapter unplugged) reads nothing, at once, for ever: serialport 13 then asks again at
  * full speed, and never says that the port is gone. Here nothing read is the end of the port.
  */
-const noticeHangUp = (port: SerialPort): void => {
+export const noticeHangUp = (port: { readonly port?: unknown }): void => {
   const reader = port.port as Reader
   // Windows reads in another way.
   if (!('poller' in reader)) return

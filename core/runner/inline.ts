@@ -7,8 +7,8 @@ import type { Site } from '../site/site.ts'
 
 /** How long `open` may take before it is given up and tried again, ms. */
 const openMs = 10_000
-/** Pauses between two tries to open a link, ms; the real ones are drawn from half to the whole of these. */
-const backoffMs = [250, 500, 1_000, 2_000, 5_000] as const
+/** Pauses between two tries to open a link, ms; drawn from half to the whole of these, so that whatever is back is heard within 5 s. */
+const backoffMs = [250, 500, 1_000, 2_000, 4_000] as const
 /** A link that lived this long starts its back-off anew, ms. */
 const steadyMs = 30_000
 /** How long a link may take to close before it is left to itself, ms. */
