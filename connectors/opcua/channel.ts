@@ -195,14 +195,17 @@ export class Channel {
   }
 
   /** Ends the session where there is one, then the channel; a server that says nothing is left. */
-  async close(authenticationToken: unknown): Promise<void> {
+  async close(
+    authenticationToken: unknown,
+    why = new BridgeError('LINK_DOWN', `${this.where}: closed by us`),
+  ): Promise<void> {
     if (!this.isOpen) return
     if (authenticationToken) {
       const request = new CloseSessionRequest({ deleteSubscriptions: true })
       request.requestHeader.authenticationToken = authenticationToken as never
       await this.ask(request, 'closing the session', { limitMs: goodbyeMs }).catch(() => {})
     }
-    this.drop(new BridgeError('LINK_DOWN', `${this.where}: closed by us`))
+    this.drop(why)
   }
 
   #within<T>(

@@ -22,6 +22,8 @@ const Cursor = z.object({
   level: z.boolean(),
   /** SourceTimestamp of the activation that was told last. */
   at: z.number().nullable(),
+  /** The highest that a key was made of: a device whose clock went back makes the same times twice. */
+  top: z.number(),
   /** Key of the press whose end has not been told yet. */
   press: z.string().nullable(),
   /** The server makes a new SourceTimestamp with each reading, so that it tells nothing about activations. */
@@ -64,7 +66,7 @@ export class Contact {
     const cursor = Cursor.safeParse(stored)
     this.#cursor = cursor.success
       ? cursor.data
-      : { counter: null, since: now, level: false, at: null, press: null, restamps: false }
+      : { counter: null, since: now, level: false, at: null, top: 0, press: null, restamps: false }
   }
 
   get cursor(): Json {
@@ -151,7 +153,9 @@ export class Contact {
   /** The time of the device makes a press the same after a restart of ours; a time that is not new makes no key by itself. */
   #keyAt(at: number | null, now: number): string {
     if (at === null || this.#cursor.restamps) return `${now}`
-    return this.#cursor.at !== null && at <= this.#cursor.at ? `${at}/${now}` : `${at}`
+    if (at <= this.#cursor.top) return `${at}/${now}`
+    this.#cursor.top = at
+    return `${at}`
   }
 
   /** New presses in the counter. */

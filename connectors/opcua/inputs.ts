@@ -249,7 +249,7 @@ export class Inputs {
         key: `lost/${notifier}/${eventId}`,
         raw: { notifier, eventId, lost: true },
       })
-      .catch((error: unknown) => this.#session.drop(asBridgeError(error)))
+      .catch((error: unknown) => this.#session.leave(asBridgeError(error)))
     this.#refreshSoon()
   }
 
@@ -312,7 +312,7 @@ export class Inputs {
   }
 
   #refreshSoon(): void {
-    this.#refresh().catch((error: unknown) => this.#session.drop(asBridgeError(error)))
+    this.#refresh().catch((error: unknown) => this.#session.leave(asBridgeError(error)))
   }
 
   /** Lets the server tell all conditions that it retains: those of the time when nobody listened are among them. */

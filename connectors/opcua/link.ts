@@ -33,7 +33,7 @@ export const open = async (
       inputs.forget()
       return why
     })
-    inputs.watch().catch((error: unknown) => session.drop(asBridgeError(error)))
+    inputs.watch().catch((error: unknown) => session.leave(asBridgeError(error)))
     const { heartbeat } = config
     return {
       lost,

@@ -81,8 +81,10 @@ export class Session {
     return this.#channel.ask(request, what, { limitMs, ...rest })
   }
 
-  drop(why: BridgeError): void {
-    this.#channel.drop(why)
+  /** Gives it up: at once where the server is silent, else after telling it, so that it keeps no subscription for us. */
+  leave(why: BridgeError): void {
+    if (why.code === 'TIMEOUT') this.#channel.drop(why)
+    else this.#channel.close(this.#token, why)
   }
 
   close(): Promise<void> {

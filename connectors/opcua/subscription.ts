@@ -202,7 +202,7 @@ export class Subscription {
   }
 
   #drop(code: BridgeError['code'], why: string): void {
-    this.#session.drop(new BridgeError(code, `the subscription is over: ${why}`))
+    this.#session.leave(new BridgeError(code, `the subscription is over: ${why}`))
   }
 }
 

@@ -1,4 +1,4 @@
-import { DataType } from 'node-opcua'
+import { DataType, type MonitoredItem } from 'node-opcua'
 import type { DoorSpec, Doors } from '../door.ts'
 import { type Behaviour, Journal, type Mock } from '../mock.ts'
 import { Alarm } from './alarm.ts'
@@ -12,6 +12,8 @@ export { Engine } from './engine.ts'
 
 /** How long a press lasts when nothing else is said: that of a finger. */
 const pressMs = 200
+/** Finer than any sampling of the server. */
+const tickMs = 5
 
 export interface OpcuaServerOptions extends EngineOptions {
   readonly port?: number
@@ -136,6 +138,55 @@ export class OpcuaServer implements Mock {
   relayStuck(n: number, stuck = true): void {
     if (stuck) this.#stuck.add(`Relay${n}`)
     else this.#stuck.delete(`Relay${n}`)
+  }
+
+  /** A variable of type Boolean that was not there before. */
+  add(name: string): void {
+    this.#panel.variable(name, DataType.Boolean, false)
+  }
+
+  /** The sessions stay, their subscriptions are gone, or (`muted`) say that they are there and tell nothing any more. */
+  losesSubscriptions(how: 'deleted' | 'muted'): void {
+    for (const session of this.#sessions())
+      for (const subscription of [...session.publishEngine.subscriptions])
+        if (how === 'deleted') session.deleteSubscription(subscription.id)
+        else subscription.setPublishingMode(false)
+  }
+
+  /** How the items of all subscriptions queue. */
+  get queues(): { readonly queueSize: number; readonly discardOldest: boolean }[] {
+    return this.#sessions().flatMap((session) =>
+      session.publishEngine.subscriptions.flatMap((subscription) => {
+        const { monitoredItems } = subscription as unknown as {
+          monitoredItems: Map<number, MonitoredItem>
+        }
+        return [...monitoredItems.values()].map(({ queueSize, discardOldest }) => ({
+          queueSize,
+          discardOldest,
+        }))
+      }),
+    )
+  }
+
+  /**
+   * Resolves after `ms` and as many turns of the event loop as that takes on an idle machine: where this one stands still
+   * for a moment, the server's sampling does as well.
+   */
+  async sampled(ms: number): Promise<void> {
+    const end = performance.now() + ms
+    const turns = Math.max(1, Math.floor(ms / tickMs))
+    for (let turn = 0; turn < turns || performance.now() < end; turn++)
+      await new Promise((resolve) => setTimeout(resolve, tickMs))
+  }
+
+  /** Forgets all sessions, as when their time is over. */
+  forget(): void {
+    this.engine.forget(this.#sessions())
+  }
+
+  /** Cuts all connections; the port stays open. */
+  drop(): void {
+    this.#front.port.drop()
   }
 
   /** Half-open, garbled and wrong: what is asked happens, nobody hears. */
