@@ -9,16 +9,15 @@ import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
 import type { Budget } from './intake/budget.ts'
 import { Chatter } from './intake/chatter.ts'
-import type { Event, Location } from './intake/event.ts'
+import type { Event } from './intake/event.ts'
 import { intake } from './intake/intake.ts'
 import type { Memory } from './intake/memory.ts'
-import { Fixes } from './location/fix.ts'
-import { locate, staleLocationMs } from './location/locate.ts'
-import { Moves } from './location/moves.ts'
+import { staleLocationMs } from './location/locate.ts'
+import { Whereabouts } from './location/whereabouts.ts'
 import type { Assignments } from './people/assignments.ts'
 import type { Response } from './response.ts'
 import { findPlan } from './site/places.ts'
-import type { Device, Site } from './site/site.ts'
+import type { Site } from './site/site.ts'
 import type { Committed, FactRow, Store } from './store/port.ts'
 import { type Faults, unknownSource } from './supervision/faults.ts'
 import type { Supervision } from './supervision/supervision.ts'
@@ -58,16 +57,12 @@ export class Bridge {
   readonly #p: Parts
   readonly #response: Response
   readonly #chatter: Chatter
-  readonly #fixes: Fixes
-  readonly #moves: Moves
-  /** Presses that wait for their badge to be seen, by key: a repeat waits along. */
-  readonly #waiting = new Map<string, Promise<Recorded>>()
+  readonly #whereabouts: Whereabouts
 
   constructor(parts: Parts) {
     this.#p = parts
     this.#response = parts.response
-    this.#fixes = new Fixes(parts.clock)
-    this.#moves = new Moves(parts.clock, (id, location) => this.#move(id, location))
+    this.#whereabouts = new Whereabouts(parts)
     this.#chatter = new Chatter(parts.clock, ({ words, incident, count }) =>
       this.#response.commit({ entries: [{ what: 'summary', incident, words, count }] }),
     )
@@ -85,7 +80,7 @@ export class Bridge {
       case 'press': {
         const beat = fact.heartbeat === undefined ? null : this.#p.heartbeat(fact)
         if (beat) return beat
-        return this.#needsFix(fact) ? this.#afterFix(connector, fact) : this.#press(connector, fact)
+        return this.#whereabouts.known(connector, fact, () => this.#press(connector, fact))
       }
       case 'trouble':
         return this.#trouble(connector, fact)
@@ -137,34 +132,7 @@ export class Bridge {
         `low-battery:${name}`,
         state.batteryPercent < 20 ? `${device.label}: battery ${state.batteryPercent} %` : null,
       )
-    if (state.sighting || state.position) {
-      this.#fixes.arrived(name)
-      this.#moved(device)
-    }
-  }
-
-  /** What is worn and was not seen lately may be seen any moment: the press waits for that, if only for half a second. */
-  #needsFix({ device: name, phase, sighting, position, address, simulated }: Press): boolean {
-    const { site, memory, clock } = this.#p
-    const device = site.devices.get(name ?? '')
-    if (!device || device.place || device.means !== 'press' || phase !== 'active' || simulated) return false
-    if (sighting || position || address !== undefined) return false
-    const state = memory.state(device.name)
-    const seenAt = Math.max(state?.sighting?.at ?? 0, state?.position?.at ?? 0)
-    const isLocated = seenAt > 0 || site.locating.has(device.connector)
-    return isLocated && clock.now() - seenAt > staleLocationMs
-  }
-
-  #afterFix(connector: string, press: Press): Promise<Recorded> {
-    const key = `${connector}/${press.key}`
-    const known = this.#waiting.get(key)
-    if (known) return known.then((recorded) => ({ ...recorded, duplicate: true }))
-    const recorded = this.#fixes
-      .wait(press.device as string)
-      .then(() => this.#press(connector, press))
-      .finally(() => this.#waiting.delete(key))
-    this.#waiting.set(key, recorded)
-    return recorded
+    if (state.sighting || state.position) this.#whereabouts.seen(device)
   }
 
   async #press(connector: string, press: Press): Promise<Recorded> {
@@ -224,7 +192,7 @@ export class Bridge {
     const fact = factRow(connector, press, event, incident.id)
     const committed = await this.#response.advance(page, next, {
       fact,
-      entries: [pressEntry(event, incident.id, this.#trace(event)), ...opened],
+      entries: [pressEntry(event, incident.id, this.#whereabouts.trace(event)), ...opened],
     })
     return this.#answer(committed, event.id, incident.id)
   }
@@ -283,7 +251,7 @@ export class Bridge {
     const active = trouble.phase === 'active'
     faults.set(
       `${trouble.trouble}:${trouble.device ?? trouble.from.slice(0, 100)}`,
-      active ? `${label}: ${trouble.trouble}` : null,
+      active ? `${label}: ${trouble.words?.slice(0, 200) ?? trouble.trouble}` : null,
     )
     const body = { ...trouble, receivedAt: clock.now() } as unknown as Json
     const answer = { id, incident: null }
@@ -323,36 +291,9 @@ export class Bridge {
     return this.#answer(committed, id, incident)
   }
 
-  /** Where the worn device was in the minute before: stored with its press, and only then (safety.md, "Location"). */
-  #trace({ source, receivedAt }: Event) {
-    return source.device === null ? [] : this.#p.memory.tracks.trace(source.device, receivedAt)
-  }
-
-  #moved(device: Device): void {
-    const { book, clock, memory, site } = this.#p
-    const state = memory.state(device.name)
-    const before = memory.tracks.before(device.name, state?.sighting?.place)
-    const evidence = { ...state, before }
-    if (state?.sighting) this.#p.sighted(device.name, state.sighting)
-    for (const page of book.following(device.name)) {
-      const location = locate(site, device, evidence, clock.now())
-      if (location.place === page.incident.location.place)
-        book.turn(page, apply(page.incident, { is: 'moved', at: clock.now(), location }))
-      if (location.place !== null) this.#moves.seen(page.incident, location, before)
-    }
-  }
-
-  #move(id: string, location: Location): void {
-    const { book, clock } = this.#p
-    const page = book.page(id)
-    if (!page || page.incident.resolved) return
-    const change = { is: 'moved', at: clock.now(), location } as const
-    void this.#response.advance(page, apply(page.incident, change), { entries: [changeEntry(id, change)] })
-  }
-
   /** Nothing that waits goes out any more. */
   stop(): void {
-    this.#moves.stop()
+    this.#whereabouts.stop()
   }
 
   #answer(committed: Committed, id: string, incident: string | null, duplicate = false): Recorded {

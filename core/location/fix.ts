@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 
 /** A press waits so long for a fresher fix, if the known one is stale, ms (safety.md, "Location, honestly"). */
-export const fixWaitMs = 500
+const fixWaitMs = 500
 /** Presses that may wait at a time; the ones beyond go at once. */
 const waitingMax = 1_000
 
