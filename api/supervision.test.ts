@@ -142,6 +142,25 @@ describe('a walk test', () => {
     expect((await at.ask('/v1/walk-tests')).body.walkTests).toEqual([])
   })
 
+  test('by its wearer: with the token of the device, for itself, for 60 s', async () => {
+    const phone = { authorization: 'Bearer phone-secret' }
+    await at.close()
+    at = await hospital({ token: 'main-secret', deviceTokens: new Map([['badge-7', 'phone-secret']]) })
+    await until(() => at.machine.runner.isUp('wire'), Boolean)
+    const { status, body } = await at.ask('/v1/devices/badge-7/self-test', {}, phone)
+    expect(status).toBe(200)
+    expect(body.until - at.machine.clock.now()).toBeLessThanOrEqual(60_000)
+    const pressed = await at.ask('/v1/presses', {}, phone)
+    await until(
+      () => at.machine.supervision.proofs.of('badge-7')?.proof,
+      (proof) => proof?.how === 'walk-test' && proof.by === 'badge-7',
+    )
+    expect(pressed.status).toBe(201)
+    expect((await at.ask('/v1/devices/button/self-test', {}, phone)).status).toBe(403)
+    expect((await at.ask('/v1/walk-tests', { devices: ['badge-7'] }, phone)).status).toBe(403)
+    expect((await at.ask('/v1/devices/badge-7/self-test', {})).status).toBe(401)
+  })
+
   test('by its wearer is for what is worn', async () => {
     expect((await at.ask('/v1/devices/button/self-test', {})).status).toBe(400)
   })

@@ -5,6 +5,7 @@ import { BridgeError } from '../core/error.ts'
 import type { Machine } from '../core/machine.ts'
 import { selfTestMs, servicedMaxMs, walkTestMaxMs, walkTestMs } from '../core/supervision/modes.ts'
 import { deviceOf, mustBeRecorded, Name } from './assignments.ts'
+import { mayAct } from './auth.ts'
 import { pictureOf } from './picture.ts'
 import { Refused } from './reply.ts'
 import { answer, failures, jsonSchema, line } from './schema.ts'
@@ -164,6 +165,8 @@ const walkTestRoutes = (app: FastifyInstance, machine: Machine): void => {
       const { name, worn } = deviceOf(machine, params.name)
       if (principal.device !== undefined && principal.device !== name)
         throw new Refused('FORBIDDEN', 'a device tests itself only')
+      if (principal.device === undefined && !mayAct(principal, 'responder'))
+        throw new Refused('FORBIDDEN', `this takes the role responder; yours is ${principal.role}`)
       if (!worn) throw new BridgeError('BAD_REQUEST', `${name} is not worn: start a walk test for it`)
       const about = { devices: [name], by: principal.name, forMs: selfTestMs, self: true }
       const { test, committed } = await modes.startWalkTest(about)

@@ -36,7 +36,7 @@ export interface Known {
 }
 
 /** A worn device that nobody has heard for so long is missing, ms (safety.md, "Silence of devices"). */
-export const missingMs = 14 * 86_400_000
+const missingMs = 14 * 86_400_000
 /** A worn device is tested so often by who wears it, where the config says nothing, ms (the same). */
 const wornTestMs = 180 * 86_400_000
 

@@ -179,6 +179,7 @@ export class Supervision {
 
   /** Fixed devices that say nothing any more; while their link is down, that is the one fault. */
   #silences(slice: readonly Device[], now: number): void {
+    if (slice.length === 0) return
     const { faults, memory } = this.#p
     const links = this.#links()
     for (const device of slice) {
@@ -212,6 +213,7 @@ export class Supervision {
 
   /** Tests, damage and missing ones: faults that nobody is paged for. */
   #tests(slice: readonly Device[], now: number): void {
+    if (slice.length === 0) return
     const { faults } = this.#p
     const links = this.#links()
     for (const device of slice) {
@@ -262,19 +264,19 @@ const ofConfigured = new Set([
 /** A list in so many parts, one after the other, for ever. */
 class Slices {
   readonly #all: readonly Device[]
-  readonly #size: number
-  #from = 0
+  readonly #parts: number
+  #part = 0
 
   constructor(all: readonly Device[], parts: number) {
     this.#all = all
-    this.#size = Math.ceil(all.length / parts)
+    this.#parts = parts
   }
 
   next(): readonly Device[] {
-    const slice = this.#all.slice(this.#from, this.#from + this.#size)
-    this.#from += this.#size
-    if (this.#from >= this.#all.length) this.#from = 0
-    return slice
+    const part = this.#part
+    this.#part = (part + 1) % this.#parts
+    const from = (of: number) => Math.floor((of * this.#all.length) / this.#parts)
+    return this.#all.slice(from(part), from(part + 1))
   }
 }
 

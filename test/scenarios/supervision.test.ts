@@ -93,8 +93,28 @@ describe('silence of fixed devices', () => {
       why: expect.stringContaining('nothing heard for'),
     })
     alive('lobby-sensor')
-    await hospital.advance(1_000)
+    await hospital.advance(4_000)
     expect(faults()).not.toContain('lost:lobby-sensor')
+  })
+
+  it('a polled device that is dead is known within 10 s', async () => {
+    await open({
+      devices: '  polled: { connector: wire, input: { id: x1, polled: true }, place: north/l1/lobby }\n',
+    })
+    for (let n = 0; n < 30; n++) {
+      alive('polled')
+      await hospital.advance(1_000)
+    }
+    expect(faults()).toEqual([])
+    await hospital.advance(9_000)
+    expect(faults()).toEqual(['lost:polled'])
+  })
+
+  it('a link that is lost is known within 20 s', async () => {
+    await open()
+    hospital.world.drop()
+    await hospital.advance(20_000)
+    expect(faults()).toEqual(['link-down:wire'])
   })
 
   it('one that was never heard counts from the opening of its link', async () => {

@@ -145,7 +145,10 @@ const beatOf = (heartbeat: string, key: string): Press => ({
   heartbeat,
 })
 
-const address = z.strictObject({ id: z.string().describe('Name in the scripted world.') })
+const address = z.strictObject({
+  id: z.string().describe('Name in the scripted world.'),
+  polled: z.boolean().default(false).describe('It is asked all the time, and answers.'),
+})
 
 /** A connector to a scripted world: every capability, and presses by call. */
 export const scripted = (world: World): Connector =>
@@ -159,5 +162,6 @@ export const scripted = (world: World): Connector =>
     input: address,
     output: address,
     can: Object.values(capabilities) as never,
+    silentAfterMs: (_config, { polled }) => (polled ? 5_000 : null),
     open: ({ name }, ctx) => world.open(name, ctx) as never,
   }) as unknown as Connector
