@@ -53,7 +53,7 @@ export class Whereabouts {
     // Whoever names a place by himself has compared already.
     const chosen = received.some(({ near }) => near.rssi === undefined)
     this.#receptions = chosen ? [] : this.#merged(received, now)
-    this.#best = chosen ? mostPrecise(received) : loudest(this.#receptions)
+    this.#best = chosen ? mostPrecise(received) : loudest(this.#receptions, before?.near.name)
     return this.#best?.area !== before?.area
   }
 
@@ -70,12 +70,17 @@ const mostPrecise = (received: readonly Reception[]): Reception | null => {
   return received.reduce((best, each) => (fineness(each) > fineness(best) ? each : best))
 }
 
-/** The loudest, known or not: where the badge is near a gateway that nobody mapped, nobody knows where it is. */
-const loudest = (received: readonly Reception[]): Reception | null =>
-  received.reduce<Reception | null>(
-    (best, each) => (best && (best.near.rssi as number) >= (each.near.rssi as number) ? best : each),
+/**
+ * The loudest, known or not: where the badge is near a gateway that nobody mapped, nobody knows where it is. Of two that
+ * hear it alike, the one that it was near before.
+ */
+const loudest = (received: readonly Reception[], before: string | undefined): Reception | null => {
+  const loudness = ({ near }: Reception) => (near.rssi as number) + (near.name === before ? 0.5 : 0)
+  return received.reduce<Reception | null>(
+    (best, each) => (best && loudness(best) >= loudness(each) ? best : each),
     null,
   )
+}
 
 /** The configured areas, by any spelling of their names. */
 export class Areas {

@@ -68,7 +68,7 @@ export class Mosquitto implements Mock {
       `listener ${this.#brokerPort} 127.0.0.1`,
       'persistence true',
       `persistence_location ${this.#folder}/`,
-      // Each change is written at once: what a killed broker had acknowledged, it still has.
+      // Each change is written in the next turn, so that a killed broker still has all but the last.
       'autosave_on_changes true',
       'autosave_interval 1',
       'max_queued_messages 0',
