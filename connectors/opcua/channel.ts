@@ -275,7 +275,7 @@ const codes: readonly (readonly [RegExp, BridgeError['code']])[] = [
 ]
 
 /** A "no" of the server with the code of ours that fits. */
-export const faultBy = (status: StatusCode, what: string): Fault => {
+const faultBy = (status: StatusCode, what: string): Fault => {
   const [, code] = codes.find(([pattern]) => pattern.test(status.name)) ?? [null, 'REFUSED' as const]
   return new Fault(code, status, what)
 }

@@ -1,41 +1,15 @@
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import {
-  Engine,
-  type OpcuaServer,
-  type OpcuaServerOptions,
-  startOpcuaServer,
-} from '../../mocks/opcua-server/index.ts'
+import { describe, expect, test } from 'vitest'
+import type { OpcuaServer } from '../../mocks/opcua-server/index.ts'
 import { Kept, until } from './fixtures/kept.ts'
+import { onOneEngine, pause, plain } from './fixtures/stage.ts'
 
-/** It samples every 50 ms, in the event loop of the test. */
-const engine = await Engine.start()
-const open: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close()
-})
-afterAll(() => engine.close())
-
-const start = async (options: OpcuaServerOptions = {}): Promise<OpcuaServer> => {
-  const server = await startOpcuaServer({ engine, ...options })
-  open.push(server)
-  return server
-}
-
-const config = (server: OpcuaServer) => ({ url: server.url, security: { policy: 'None' } })
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+// The server samples every 50 ms, in the event loop of the test.
+const { start, keep } = await onOneEngine()
+const config = (server: OpcuaServer) => plain(server, {})
 
 /** Inputs from 1 by name. */
 const buttons = <T>(count: number, of: (n: number) => T): Record<string, T> =>
   Object.fromEntries(Array.from({ length: count }, (_, nth) => [`button-${nth + 1}`, of(nth + 1)]))
-
-const listening = async (
-  server: OpcuaServer,
-  inputs: Parameters<typeof Kept.open>[0]['inputs'] & {},
-): Promise<Kept> => {
-  const kept = await Kept.open({ config: config(server), inputs })
-  open.push(kept)
-  return kept
-}
 
 const total = (kept: Kept, count: number): number => {
   let sum = 0
@@ -47,10 +21,8 @@ describe('must hold', () => {
   test('10,000 of 10,000 presses of 1.5 × the sampling interval are seen', async () => {
     const [inputs, each] = [200, 50]
     const server = await start({ inputs })
-    const kept = await listening(
-      server,
-      buttons(inputs, (n) => ({ node: server.id(`Button${n}`) })),
-    )
+    const all = buttons(inputs, (n) => ({ node: server.id(`Button${n}`) }))
+    const kept = await keep({ config: config(server), inputs: all })
     // A machine that stands still for a moment shortens no press. Half of the inputs are pressed while the others rest.
     for (let press = 0; press < each * 2; press++) {
       for (let n = 1; n <= inputs; n++) server.set(`Button${n}`, n % 2 === press % 2)
@@ -67,7 +39,7 @@ describe('must hold', () => {
     const [inputs, each] = [200, 50]
     const server = await start({ inputs })
     const all = buttons(inputs, (n) => ({ node: server.id(`Button${n}`), counter: server.id(`Counter${n}`) }))
-    const kept = await listening(server, all)
+    const kept = await keep({ config: config(server), inputs: all })
     for (let press = 0; press < each; press++) {
       await Promise.all(Array.from({ length: inputs }, (_, nth) => server.press(nth + 1, { forMs: 10 })))
       await pause(10)
@@ -84,7 +56,7 @@ describe('must hold', () => {
       node: server.id(`Latched${n}`),
       latch: { reset: server.id(`Reset${n}`) },
     }))
-    const kept = await listening(server, all)
+    const kept = await keep({ config: config(server), inputs: all })
     for (let press = 1; press <= each; press++) {
       await Promise.all(Array.from({ length: inputs }, (_, nth) => server.press(nth + 1, { forMs: 10 })))
       await until(() => total(kept, inputs) === press * inputs, `press ${press} of all is told`, 10_000)

@@ -182,7 +182,7 @@ const integers: { readonly [type: number]: readonly [number, number] } = {
 }
 
 /** A value of the config in the type that the server wants. Throws INVALID_ARGS when it doesn't fit. */
-export const variantOf = (dataType: DataType, value: Plain, what: string): Variant => {
+const variantOf = (dataType: DataType, value: Plain, what: string): Variant => {
   const misfit = () =>
     new BridgeError('INVALID_ARGS', `${what}: ${JSON.stringify(value)} is no ${DataType[dataType]}`)
   const limits = integers[dataType]

@@ -2,63 +2,16 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import type { Order, Outcome } from '../../core/command.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../core/fact.ts'
-import {
-  Engine,
-  type OpcuaServer,
-  type OpcuaServerOptions,
-  startOpcuaServer,
-} from '../../mocks/opcua-server/index.ts'
-import { Kept, until, type Written } from './fixtures/kept.ts'
-import opcua, { type Output } from './index.ts'
+import { Engine, type OpcuaServer } from '../../mocks/opcua-server/index.ts'
+import { Kept, until } from './fixtures/kept.ts'
+import { onOneEngine, pause, plain, quick } from './fixtures/stage.ts'
+import opcua from './index.ts'
 
-const engine = await Engine.start()
+const { engine, closing, start, keep } = await onOneEngine()
 const folder = await mkdtemp(join(tmpdir(), 'duress-bridge-opcua-test-'))
-const open: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close()
-})
-afterAll(async () => {
-  await engine.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-const start = async (options: OpcuaServerOptions = {}): Promise<OpcuaServer> => {
-  const server = await startOpcuaServer({ engine, ...options })
-  open.push(server)
-  return server
-}
-
-const quick = { watch: '200ms', timeout: '800ms' }
-const plain = (server: OpcuaServer, more: { readonly [field: string]: Json } = quick) => ({
-  url: server.url,
-  security: { policy: 'None' },
-  ...more,
-})
-
-const keep = async (written: Written): Promise<Kept> => {
-  const kept = await Kept.open(written)
-  open.push(kept)
-  return kept
-}
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-
-const act = (kept: Kept, capability: string, output: Json, args: Json = {}): Promise<Outcome> => {
-  const order: Order<Output, never> = {
-    id: 'one',
-    attempt: 1,
-    address: opcua.output?.parse(output) as Output,
-    args: args as never,
-    signal: new AbortController().signal,
-  }
-  const acts = kept.link?.acts as unknown as {
-    readonly [name: string]: (order: Order<Output, never>) => Promise<Outcome>
-  }
-  return acts[capability]?.(order) as Promise<Outcome>
-}
+afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('what users ask for', () => {
   test('row 12: what is Bad, Uncertain or lost is unknown, never "not pressed"', async () => {
@@ -218,8 +171,7 @@ describe('what users ask for', () => {
     })
 
     test('a server that does not know us refuses, and says who has to trust whom', async () => {
-      const strict = await Engine.start({ trustsClients: false })
-      open.push(strict)
+      const strict = await closing(Engine.start({ trustsClients: false }))
       const server = await start({ engine: strict })
       const own = createHash('sha256').update(strict.certificate).digest('hex')
       const refused = Kept.open({ config: secured(server, { fingerprints: [own] }) })
@@ -275,177 +227,6 @@ describe('what users ask for', () => {
       expect(worse.presses('button')).toBe(0)
     },
   )
-})
-
-describe('conditions and events', () => {
-  const listening = (server: OpcuaServer, event: Json, more: { readonly [field: string]: Json } = {}) =>
-    keep({ config: plain(server), inputs: { alarm: { event, ...more } } })
-
-  test('a condition that is active already is a press once, over several subscriptions', async () => {
-    const server = await start({ alarms: ['Duress'] })
-    server.alarm('Duress').raise()
-    const kept = await listening(server, { notifier: server.id(), condition: 'Duress' })
-    await until(() => kept.presses('alarm') === 1, 'told by the refresh')
-    server.drop()
-    await until(() => kept.opened === 2, 'the link is up again')
-    await pause(300)
-    expect(kept.presses('alarm')).toBe(1)
-    expect(kept.last('alarm')).toMatchObject({ quality: 'good', active: true })
-  })
-
-  test('one that is over, and not retained any more, ends while nobody listens', async () => {
-    const server = await start({ alarms: ['Duress'] })
-    const kept = await listening(server, { notifier: server.id() })
-    server.alarm('Duress').raise()
-    await until(() => kept.presses('alarm') === 1, 'the press')
-    server.behave({ is: 'refusing' })
-    server.alarm('Duress').restart()
-    server.behave({ is: 'normal' })
-    await until(
-      () => kept.facts.some(({ key }) => key.endsWith('/restored')),
-      'its end is told after the refresh',
-    )
-    expect(kept.last('alarm')?.active).toBe(false)
-  })
-
-  test('severity, source and condition are matched; what is not meant is no press', async () => {
-    const server = await start({ alarms: ['Duress', 'Door'] })
-    const kept = await keep({
-      config: plain(server),
-      inputs: {
-        severe: { event: { notifier: server.id(), condition: 'Duress', severity: 600 } },
-        door: { event: { notifier: server.id(), condition: server.id('Door') } },
-        nobody: { event: { notifier: server.id(), source: 'Nobody' } },
-      },
-    })
-    server.alarm('Duress').raise(500)
-    server.alarm('Door').raise(10)
-    await until(() => kept.presses('door') === 1, 'the one that is meant')
-    server.alarm('Duress').clear(500)
-    server.alarm('Duress').raise(800)
-    await until(() => kept.presses('severe') === 1, 'severe enough')
-    // Its end is told with less.
-    server.alarm('Duress').clear(1)
-    await until(() => kept.last('severe')?.active === false, 'and over')
-    expect(kept.presses('nobody')).toBe(0)
-  })
-
-  test('branches of a server that keeps them are the same presses', async () => {
-    const server = await start({ alarms: ['Duress'] })
-    const kept = await listening(server, { notifier: server.id(), condition: 'Duress' })
-    for (let press = 1; press <= 3; press++) {
-      server.alarm('Duress').signal(true)
-      await pause(20)
-      server.alarm('Duress').signal(false)
-      await pause(20)
-    }
-    await until(() => kept.presses('alarm') === 3, 'three presses')
-    await pause(300)
-    expect(kept.presses('alarm')).toBe(3)
-    expect(kept.last('alarm')?.active).toBe(false)
-  })
-
-  test('an event that is no condition is a press each', async () => {
-    const server = await start()
-    const kept = await listening(server, { notifier: server.id(), severity: 500 })
-    server.raise('pressed', 700)
-    server.raise('pressed again', 700)
-    server.raise('of no interest', 100)
-    await until(() => kept.presses('alarm') === 2, 'two presses')
-    expect(kept.facts[0]).toMatchObject({ raw: { message: 'pressed', severity: 700 } })
-  })
-
-  test('it is acknowledged at the server once it is recorded, where that is configured', async () => {
-    const server = await start({ alarms: ['Duress'] })
-    await listening(server, { notifier: server.id() })
-    server.alarm('Duress').raise()
-    await pause(400)
-    expect(server.alarm('Duress').acknowledged, 'not unless it is configured').toBe(false)
-    await listening(server, { notifier: server.id() }, { acknowledge: 'recorded' })
-    await server.journal.expect('acknowledge', ({ comment }) => comment === 'recorded by duress-bridge')
-    expect(server.alarm('Duress').acknowledged).toBe(true)
-  })
-})
-
-describe('relays and doors', () => {
-  const state = (server: OpcuaServer) => ({
-    node: server.id('ED-W.State'),
-    is: { unlocked: 2, locked: 1, lockdown: [5], 'held-open': 6 },
-  })
-  const method = (server: OpcuaServer, name: string) => ({
-    call: server.id(`ED-W.${name}`),
-    of: server.id('ED-W'),
-  })
-
-  test('a relay that does not move is not confirmed', async () => {
-    const server = await start()
-    const output = { relay: { node: server.id('Relay1') } }
-    const kept = await keep({ config: plain(server), outputs: { output } })
-    expect(await act(kept, 'relay.set', output, { on: true })).toEqual({
-      ok: true,
-      proof: 'confirmed',
-      result: { on: true },
-    })
-    server.relayStuck(1)
-    const outcome = await act(kept, 'relay.set', output, { on: false })
-    expect(outcome).toMatchObject({ ok: false, failure: { code: 'UNCONFIRMED' }, effect: 'possible' })
-  })
-
-  test('a door that says yes and stays is not confirmed, one that is late is', async () => {
-    const server = await start({ doors: { 'ED-W': { schedule: 'Unlocked' } } })
-    const it = server.doors['ED-W']
-    const door = {
-      door: { state: state(server), secure: method(server, 'Secure'), release: method(server, 'Release') },
-    }
-    const kept = await keep({ config: plain(server), outputs: { door } })
-    expect(await act(kept, 'door.state', door)).toMatchObject({ ok: true, result: { mode: 'unlocked' } })
-    it?.sticks({ times: 1 })
-    expect(await act(kept, 'door.secure', door)).toMatchObject({
-      ok: false,
-      failure: { code: 'UNCONFIRMED' },
-    })
-    it?.landsLate(1_000, { times: 1 })
-    expect(await act(kept, 'door.secure', door)).toMatchObject({ ok: true, result: { mode: 'locked' } })
-    const release = { from: 'secure', before: 'unlocked' }
-    expect(await act(kept, 'door.release', door, release)).toMatchObject({
-      ok: true,
-      result: { mode: 'unlocked' },
-    })
-    it?.refuses({ times: 1 })
-    expect(await act(kept, 'door.secure', door)).toMatchObject({
-      ok: false,
-      failure: { code: 'REFUSED' },
-      effect: 'possible',
-    })
-    expect(await act(kept, 'door.lockdown', door)).toMatchObject({
-      failure: { code: 'UNSUPPORTED', retry: 'never' },
-    })
-  })
-
-  test.each([
-    [{ node: 'Relay9' }, 'NOT_FOUND'],
-    [{ node: 'Button1' }, 'REFUSED'],
-    [{ node: 'Relay1', type: 'Int32' }, 'REFUSED'],
-    [{ node: 'Relay1', type: 'Byte', on: 256 }, 'INVALID_ARGS'],
-    [{ node: 'Heartbeat' }, 'INVALID_ARGS'],
-  ])('%j is %s, and never tried again', async ({ node, ...more }, code) => {
-    const server = await start()
-    const output = { relay: { node: server.id(node), ...more } }
-    const kept = await keep({ config: plain(server), outputs: {} })
-    const outcome = await act(kept, 'relay.set', output, { on: true })
-    expect(outcome).toMatchObject({ ok: false, failure: { code, retry: 'never' }, effect: 'none' })
-  })
-
-  test('a namespace may be named by its URI', async () => {
-    const server = await start()
-    const node = server.id('Relay1').replace(/^ns=1/, `nsu=${engine.namespace.namespaceUri}`)
-    const kept = await keep({ config: plain(server) })
-    expect(await act(kept, 'relay.set', { relay: { node } }, { on: true })).toMatchObject({ ok: true })
-    const other = { relay: { node: 'nsu=urn:nobody;s=x' } }
-    expect(await act(kept, 'relay.set', other, { on: true })).toMatchObject({
-      failure: { code: 'NOT_FOUND', retry: 'never' },
-    })
-  })
 })
 
 describe('the link', () => {

@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts'
 import type { Panel } from './panel.ts'
 
 /** The numbers in which the door's variable `State` says its mode. */
-export const doorModes: readonly DoorMode[] = [
+const doorModes: readonly DoorMode[] = [
   'Unknown',
   'Locked',
   'Unlocked',

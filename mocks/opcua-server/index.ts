@@ -7,7 +7,6 @@ import { Engine, type EngineOptions } from './engine.ts'
 import { Front } from './front.ts'
 import { Panel, type Quality } from './panel.ts'
 
-export { doorModes } from './doors.ts'
 export { Engine } from './engine.ts'
 
 /** How long a press lasts when nothing else is said: that of a finger. */
