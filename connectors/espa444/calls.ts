@@ -6,7 +6,6 @@ import type { TextInput } from '../../core/intake/text.ts'
 import { TextSource } from '../../core/intake/text-source.ts'
 import type { Call } from './codec.ts'
 import type { Config } from './index.ts'
-import { regex } from './regex.ts'
 import { Session } from './session.ts'
 
 /** Call type 1 is "reset": the call is over. */
@@ -29,7 +28,7 @@ export class Calls {
     this.#devices = [...opening.inputs.keys()]
     this.#kinds = new Map(Object.entries(this.#config.priorities))
     this.#ctx = ctx
-    this.source = new TextSource(opening, regex, ctx)
+    this.source = new TextSource(opening, ctx)
     this.#polledAt = ctx.clock.now()
     this.#watch()
   }

@@ -3,7 +3,6 @@ import { defineConnector, duration, type Finding, type Opening } from '../../cor
 import { Kind } from '../../core/fact.ts'
 import { checkListening, Listening } from '../../core/intake/listening.ts'
 import { checkText, placesOfText, TextInput, TextReading } from '../../core/intake/text.ts'
-import { regex } from './regex.ts'
 
 const Config = z
   .strictObject({
@@ -70,7 +69,7 @@ export type Config = z.infer<typeof Config>
 
 const check = ({ config, inputs }: Omit<Opening<Config, TextInput, never>, 'cursors'>): Finding[] => [
   ...checkListening(config),
-  ...checkText({ config, inputs }, regex),
+  ...checkText({ config, inputs }),
 ]
 
 export default defineConnector({

@@ -1,11 +1,11 @@
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
+import { Outbox } from '../../core/intake/outbox.ts'
 import { bitAt, counterAt, type Values } from './codec.ts'
 import type { Config, Input } from './config.ts'
 import { Contact, type Reading } from './contact.ts'
 import { Loop, scaled } from './loop.ts'
-import { Outbox } from './outbox.ts'
 import { inWords, type Point, type Reads, type Run, readsOf } from './points.ts'
 import type { Unit } from './unit.ts'
 
@@ -62,7 +62,7 @@ export class Listener implements Hearer {
     const settings = { device, at: inWords(this.#reads.level), settleMs: config.settle }
     this.#loop = input.bands ? new Loop(input.bands) : null
     this.#outbox = new Outbox(config, device, ctx)
-    this.#contact = new Contact(settings, this.#outbox.cursor ?? cursor, ctx.clock.now())
+    this.#contact = new Contact(settings, this.#outbox.last?.cursor ?? cursor, ctx.clock.now())
   }
 
   hear(valuesOf: ValuesOf): void {

@@ -1,7 +1,7 @@
 import type { Context } from '../../core/connector.ts'
 import type { Trouble } from '../../core/fact.ts'
+import { Outbox } from '../../core/intake/outbox.ts'
 import type { Config } from './config.ts'
-import { Outbox } from './outbox.ts'
 
 /** Key of the trouble that goes on, by what it is of; kept with the config object that all links share. */
 const going = new WeakMap<Config, Map<string, string>>()

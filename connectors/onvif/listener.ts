@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { Context, Opening } from '../../core/connector.ts'
 import type { Fact, Json } from '../../core/fact.ts'
+import { Outbox } from '../../core/intake/outbox.ts'
 import type { Notice } from './codec/event.ts'
 import { contactIn, doorIn, duressIn } from './codec/input.ts'
 import { Contact } from './contact.ts'
 import { Doorway } from './doorway.ts'
 import { type Config, type Input, inputKindOf, type Output } from './index.ts'
-import { Outbox } from './outbox.ts'
 import { Reader } from './reader.ts'
 
 /** One input, whatever it is; each of the three kinds takes from a notice what is its own. */

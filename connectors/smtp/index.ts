@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { defineConnector, type Finding, type Opening, SecretRef } from '../../core/connector.ts'
 import { checkText, placesOfText, TextInput, TextReading } from '../../core/intake/text.ts'
 import { Listen, ListenTls, listenFindings, Network } from '../../core/listen.ts'
-import { regex } from './regex.ts'
 
 const config = z.strictObject({
   listen: Listen.default('127.0.0.1:2525'),
@@ -68,7 +67,7 @@ const check = (opening: Omit<Opening<Config, TextInput, never>, 'cursors'>): Fin
       message: 'without `tls` the passwords travel in clear',
       fatal: false,
     })
-  return [...findings, ...checkText(opening, regex)]
+  return [...findings, ...checkText(opening)]
 }
 
 /** Mail by SMTP (RFC 5321), for systems whose only way out is to mail. */

@@ -7,7 +7,6 @@ import { TextSource } from '../../core/intake/text-source.ts'
 import { mailOwn } from './beat.ts'
 import { readMail } from './codec.ts'
 import type { Config } from './index.ts'
-import { regex } from './regex.ts'
 import { type Delivery, type Reception, serverOf } from './server.ts'
 
 /** Callers at a time, and how long one may take, ms: a mail takes a second. */
@@ -22,7 +21,7 @@ export const open = async (
   for (const [user, { password }] of Object.entries(config.logins))
     passwords.set(user, await ctx.secret(password))
   const tls = config.tls && (await readTls(config.tls))
-  const source = new TextSource(opening, regex, ctx)
+  const source = new TextSource(opening, ctx)
   const refusals = new Refusals(ctx.clock, ctx.log)
   const within = withinNetworks(config.from)
   const listed = config.senders && senderList(config.senders)

@@ -7,7 +7,6 @@ import type { TextInput } from '../../core/intake/text.ts'
 import { TextSource } from '../../core/intake/text-source.ts'
 import { beat } from './beat.ts'
 import type { Config } from './index.ts'
-import { regex } from './regex.ts'
 import { Session } from './session.ts'
 
 export const open = async (
@@ -28,7 +27,7 @@ class Pages {
 
   constructor(opening: Opening<Config, TextInput, never>, ctx: Context) {
     this.#ctx = ctx
-    this.source = new TextSource(opening, regex, ctx)
+    this.source = new TextSource(opening, ctx)
   }
 
   session(write: (text: string) => void, own: () => boolean): Session {

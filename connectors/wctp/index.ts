@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { defineConnector, type Finding, type Opening, SecretRef } from '../../core/connector.ts'
 import { checkText, placesOfText, TextInput, TextReading } from '../../core/intake/text.ts'
 import { Listen, ListenTls, listenFindings, PlainBeyond } from '../../core/listen.ts'
-import { regex } from './regex.ts'
 
 const config = z.strictObject({
   listen: Listen.default('127.0.0.1:8083'),
@@ -45,7 +44,7 @@ const check = (opening: Omit<Opening<Config, TextInput, never>, 'cursors'>): Fin
       message: 'has no `code`: whoever knows the senderID can open incidents',
       fatal: false,
     })),
-    ...checkText(opening, regex),
+    ...checkText(opening),
   ]
 }
 

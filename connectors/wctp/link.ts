@@ -9,7 +9,6 @@ import type { TextInput } from '../../core/intake/text.ts'
 import { TextSource } from '../../core/intake/text-source.ts'
 import { failure, type Page, readRequest, submitRequest, success, versionResponse } from './codec.ts'
 import type { Config } from './index.ts'
-import { regex } from './regex.ts'
 
 /** Callers at a time, and how long one may stay, ms. */
 const callers = { max: 256, longestMs: 3_600_000 }
@@ -68,7 +67,7 @@ class Gateway {
   #recorded = 0
 
   constructor(opening: Opening<Config, TextInput, never>, ctx: Context, codes: ReadonlyMap<string, string>) {
-    this.source = new TextSource(opening, regex, ctx)
+    this.source = new TextSource(opening, ctx)
     this.#name = opening.name
     this.#config = opening.config
     this.#ctx = ctx

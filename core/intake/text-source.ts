@@ -8,7 +8,6 @@ import {
   compileText,
   plain,
   type Reading,
-  type Regex,
   type TextInput,
   type TextReading,
 } from './text.ts'
@@ -121,11 +120,10 @@ export class TextSource {
 
   constructor(
     { config, inputs }: Pick<Opening<TextReading, TextInput, never>, 'config' | 'inputs'>,
-    regex: Regex,
     ctx: Pick<Context, 'clock' | 'note' | 'record'>,
   ) {
     this.#ctx = ctx
-    this.#read = compileText(config, regex)
+    this.#read = compileText(config)
     this.#repeats = new Repeats(config.repeat, ctx.clock)
     this.#turns = new Turns(ctx.clock)
     this.#devices = new Map([...inputs].map(([device, { id }]) => [alike(id), device]))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration, type Finding, type NamedPlace } from '../connector.ts'
 import { type Json, Kind, Level, type Sighting } from '../fact.ts'
+import { regex } from './regex.ts'
 
 /** More of a text than this is not read, characters. */
 const textMax = 1_000
@@ -87,9 +88,6 @@ export const TextInput = z.strictObject({
 })
 export type TextInput = z.infer<typeof TextInput>
 
-/** Compiles a regular expression (throws when it is none) to what gives the named groups of the first match, or null. */
-export type Regex = (source: string) => (text: string) => Readonly<Record<string, string | null>> | null
-
 /** What the wire says beside the text. */
 export interface About {
   /** Who sent it, where the wire tells: an address, an account. */
@@ -139,7 +137,6 @@ export const alike = (words: string): string => plain(words).toLowerCase()
 /** Makes of a config what reads texts. Throws when a pattern is no regular expression: `checkText` has told before. */
 export const compileText = (
   config: Omit<TextReading, 'repeat'>,
-  regex: Regex,
 ): ((text: string, about?: About) => Reading) => {
   const patterns = config.patterns.map((pattern) => ({
     ...pattern,
@@ -205,10 +202,13 @@ const timeOf = (words = ''): { occurredAt?: number } => {
 }
 
 /** The pure checks that all connectors of texts share. */
-export const checkText = (
-  { config, inputs }: { config: TextReading; inputs: ReadonlyMap<string, TextInput> },
-  regex: Regex,
-): Finding[] => {
+export const checkText = ({
+  config,
+  inputs,
+}: {
+  config: TextReading
+  inputs: ReadonlyMap<string, TextInput>
+}): Finding[] => {
   const findings: Finding[] = []
   config.patterns.forEach(({ match }, nth) => {
     try {

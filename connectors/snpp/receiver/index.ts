@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { defineConnector, duration, type Finding, type Opening, SecretRef } from '../../../core/connector.ts'
 import { checkListening, Listening } from '../../../core/intake/listening.ts'
 import { checkText, placesOfText, TextInput, TextReading } from '../../../core/intake/text.ts'
-import { regex } from './regex.ts'
 
 const config = z.strictObject({
   ...Listening.shape,
@@ -24,7 +23,7 @@ export type Config = z.infer<typeof config>
 
 const check = (opening: Omit<Opening<Config, TextInput, never>, 'cursors'>): Finding[] => [
   ...checkListening(opening.config),
-  ...checkText(opening, regex),
+  ...checkText(opening),
 ]
 
 /** Paging by SNPP, RFC 1861 level 2, the other way round: we are the gateway. */

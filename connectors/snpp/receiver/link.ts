@@ -9,7 +9,6 @@ import type { Reply } from '../codec.ts'
 import { Session as Sender, said } from '../session.ts'
 import { talk } from './conversation.ts'
 import type { Config } from './index.ts'
-import { regex } from './regex.ts'
 import { type Gateway, type Page, Session } from './session.ts'
 
 export const open = async (
@@ -18,7 +17,7 @@ export const open = async (
 ): Promise<Link<never, never>> => {
   const { config, name } = opening
   const passwords = await passwordsOf(config, ctx)
-  const source = new TextSource(opening, regex, ctx)
+  const source = new TextSource(opening, ctx)
   const refusals = new Refusals(ctx.clock, ctx.log)
   let recorded = 0
 

@@ -1,8 +1,7 @@
-import { sleep } from '../../core/clock.ts'
-import type { Context } from '../../core/connector.ts'
-import { messageOf } from '../../core/error.ts'
-import type { Fact, Json } from '../../core/fact.ts'
-import type { Config } from './config.ts'
+import { sleep } from '../clock.ts'
+import type { Context } from '../connector.ts'
+import { messageOf } from '../error.ts'
+import type { Fact } from '../fact.ts'
 
 /** How long a fact that could not be recorded rests before it is offered again, ms. */
 const restMs = 500
@@ -10,9 +9,9 @@ const restMs = 500
 const waitingMax = 100
 
 /** What waits to be recorded, by the config object that a link keeps when it is opened again: a lost connection must not cost a press that was seen. */
-const unrecorded = new WeakMap<Config, Map<string, Fact[]>>()
+const unrecorded = new WeakMap<object, Map<string, Fact[]>>()
 
-const waitingOf = (config: Config, device: string): Fact[] => {
+const waitingOf = (config: object, device: string): Fact[] => {
   const devices = unrecorded.get(config) ?? new Map<string, Fact[]>()
   unrecorded.set(config, devices)
   const waiting = devices.get(device) ?? []
@@ -20,22 +19,29 @@ const waitingOf = (config: Config, device: string): Fact[] => {
   return waiting
 }
 
-/** The facts of one input on their way to the disk: in order, each until it is recorded. */
+/**
+ * The facts of one input of a device that tells nothing twice, on their way to the disk: in order, each offered until it is
+ * recorded, over a reconnect as well. For connectors whose wire has no acknowledgement.
+ */
 export class Outbox {
   readonly #ctx: Context
+  readonly #ended: AbortSignal
   readonly #waiting: Fact[]
+  #then: (() => void)[] = []
   #busy = false
   #complained = false
 
-  constructor(config: Config, device: string, ctx: Context) {
+  /** `device` tells the inputs of a connector apart; `ended`: the link is gone, and its successor goes on. */
+  constructor(config: object, device: string, ctx: Context, ended: AbortSignal = ctx.signal) {
     this.#ctx = ctx
+    this.#ended = ended
     this.#waiting = waitingOf(config, device)
     this.#offer()
   }
 
-  /** Where the newest that is not recorded yet has read on; undefined when everything is. */
-  get cursor(): Json | undefined {
-    return this.#waiting.at(-1)?.cursor
+  /** The newest that is not recorded yet. */
+  get last(): Fact | undefined {
+    return this.#waiting.at(-1)
   }
 
   /** Everything said is recorded. */
@@ -49,12 +55,22 @@ export class Outbox {
     this.#offer()
   }
 
+  /** Runs once everything said so far is recorded; never after the link is closed. */
+  afterwards(run: () => void): void {
+    if (this.empty) run()
+    else this.#then.push(run)
+  }
+
   /** Offers the oldest fact, unless it is being offered or rests. */
   #offer(): void {
     const [fact] = this.#waiting
-    if (!fact || this.#busy || this.#ctx.signal.aborted) return
+    if (this.#busy || this.#ended.aborted) return
+    if (!fact) {
+      for (const run of this.#then.splice(0)) run()
+      return
+    }
     this.#busy = true
-    this.#record(fact).then(() => {
+    void this.#record(fact).then(() => {
       this.#busy = false
       this.#offer()
     })
@@ -65,7 +81,7 @@ export class Outbox {
       await this.#ctx.record(fact)
     } catch (error) {
       this.#complain(fact, error)
-      return sleep(this.#ctx.clock, restMs, this.#ctx.signal)
+      return sleep(this.#ctx.clock, restMs, this.#ended)
     }
     // By identity: a later life of the link offers from the same list.
     const index = this.#waiting.indexOf(fact)
