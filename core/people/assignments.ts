@@ -47,6 +47,14 @@ export class Assignments {
     )
   }
 
+  /** Erases what was over before `before`: a name is kept no longer than the incidents that it may belong to. */
+  forget(before: number): void {
+    const over = [...this.all()].filter(([, { since, until }]) => (until ?? since + this.#validMs) < before)
+    if (over.length === 0) return
+    const rows = over.map(([name]) => ({ kind, name, body: null }))
+    void this.#register.set(rows, [], { waits: false })
+  }
+
   /** Takes over a list: what is newer than what is known. A device that was given to somebody since keeps them. */
   takeOver(listed: ReadonlyMap<string, Assignment>): void {
     const rows = [...listed].filter(([device, { since }]) => {

@@ -175,9 +175,10 @@ export class Watch {
   }
 
   #prune(): void {
-    const { clock, store, site } = this.#machine
+    const { clock, store, site, assignments } = this.#machine
     if (clock.mono() - this.#prunedAt < pruneEveryMs) return
     this.#prunedAt = clock.mono()
+    assignments.forget(clock.now() - site.incidents.retain)
     void store.prune(clock.now() - site.incidents.retain, pruneBudgetMs).catch((error: unknown) => {
       this.#log.warn({ error: messageOf(error) }, 'pruning failed')
     })

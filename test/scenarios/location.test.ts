@@ -239,6 +239,8 @@ people: { assignment: 12h }`,
   await hospital.badge('badge-2', 'north/l1/lobby', 'zone')
   await hospital.advance(0)
   expect(hospital.pages('p1').at(-1)?.args.message.who).toBeNull()
+  hospital.machine.assignments.forget(hospital.clock.now())
+  expect(JSON.stringify(hospital.machine.register.rows())).not.toContain('Ortiz')
 })
 
 it('a home visit says the address instead of a place', async () => {
