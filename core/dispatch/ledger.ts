@@ -76,14 +76,16 @@ export class Ledger {
   flush(): void {
     const batch = this.#unwritten.splice(0)
     if (batch.length === 0) return
-    this.#write(batch)
-    this.#tell(entriesOf(batch), this.#clock.now())
+    // One time for both: whoever was told finds it on the trail by that.
+    const at = this.#clock.now()
+    this.#write(batch, at)
+    this.#tell(entriesOf(batch), at)
   }
 
   /** One receipt that the store refuses takes no other with it. */
-  #write(batch: readonly Settled[]): void {
+  #write(batch: readonly Settled[], at: number): void {
     const set = {
-      at: this.#clock.now(),
+      at,
       waits: false,
       settles: batch.map(({ command, attempt, receipt }) => ({
         command: command.id,
@@ -94,7 +96,7 @@ export class Ledger {
     }
     void this.#store.commit(set).then((committed) => {
       if (committed.recorded || committed.because !== 'refused') return
-      if (batch.length > 1) for (const one of batch) this.#write([one])
+      if (batch.length > 1) for (const one of batch) this.#write([one], at)
       else
         this.#log.error({ command: batch[0]?.command.id, why: committed.why }, 'the store refused a receipt')
     })
