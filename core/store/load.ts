@@ -84,7 +84,8 @@ export const load = (db: DatabaseSync): Loaded => {
     openCommands: rows(
       'commands of open incidents',
       (raw) => ({ incident: String(raw['incident']), id: String(raw['id']) }),
-      'SELECT incident, id FROM command WHERE incident IN (SELECT id FROM incident WHERE open = 1)',
+      `SELECT command.incident, command.id FROM incident CROSS JOIN command
+        ON command.id > incident.id || '/' AND command.id < incident.id || '0' WHERE incident.open = 1`,
     ),
     nextIncidentNumber: 1 + highestNumber(one),
     unfinishedCommands,
@@ -96,9 +97,9 @@ export const load = (db: DatabaseSync): Loaded => {
     keys: rows(
       'keys',
       answeredKey,
-      'SELECT * FROM fact WHERE at >= ? ORDER BY at DESC, n DESC LIMIT ?',
-      clockFloor - keysForMs,
+      'SELECT * FROM (SELECT * FROM fact ORDER BY n DESC LIMIT ?) WHERE at >= ?',
       keysInMemory,
+      clockFloor - keysForMs,
     ).reverse(),
     cursors: rows('cursors', cursorRow, 'SELECT * FROM cursor'),
     register: rows('register', registerRow, "SELECT * FROM register WHERE body <> 'null'"),
@@ -115,6 +116,6 @@ export const load = (db: DatabaseSync): Loaded => {
 // Retention may have erased the newest incident, and no number is ever given twice.
 const highestNumber = (one: (what: string, sql: string) => SQLOutputValue): number =>
   Math.max(
-    Number(one('incident numbers', 'SELECT max(number) FROM incident') ?? 0),
+    Number(one('incident numbers', 'SELECT number FROM incident ORDER BY rowid DESC LIMIT 1') ?? 0),
     Number(one('incident numbers', "SELECT value FROM meta WHERE key = 'highest-number'") ?? 0),
   )

@@ -12,7 +12,7 @@ const endedIncidents = `SELECT id FROM incident WHERE open = 0 AND kept = 0 AND 
 
 /** What goes with an incident; the incident itself goes last, so that a crash in between leaves nothing behind. */
 const ofIncident = [
-  `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE incident = ?1 LIMIT ${bite})`,
+  `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE id > ?1 || '/' AND id < ?1 || '0' LIMIT ${bite})`,
   `DELETE FROM hold WHERE rowid IN (SELECT rowid FROM hold WHERE incident = ?1 LIMIT ${bite})`,
   // A row that it shares stays until the last of its incidents goes.
   `UPDATE trail SET payload = NULL WHERE seq IN (SELECT seq FROM trail_incident JOIN trail USING (seq)
@@ -24,8 +24,6 @@ const ofIncident = [
 
 /** Rows that belong to no incident, by their own age. */
 const lone = [
-  `DELETE FROM fact WHERE n IN (SELECT n FROM fact WHERE at < ?1
-    AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = fact.incident) LIMIT ${bite})`,
   `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE incident IS NULL AND due_at < ?1
     AND receipt IS NOT NULL LIMIT ${bite})`,
   `DELETE FROM hold WHERE rowid IN (SELECT rowid FROM hold WHERE ended < ?1
@@ -35,6 +33,24 @@ const lone = [
     AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.revision = revision.id)
     AND rowid < (SELECT max(rowid) FROM revision) LIMIT 1)`,
 ]
+
+/** Facts up to a row number that belong to no incident any more. */
+const facts = `DELETE FROM fact WHERE n IN (SELECT n FROM fact WHERE n < ?1
+  AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = fact.incident) LIMIT ${bite})`
+
+/** Number of the first fact that is not older than `before`: facts are in the order of their time. */
+const firstSince = (db: DatabaseSync, before: number): number => {
+  const from = db.prepare('SELECT n, at FROM fact WHERE n >= ? ORDER BY n LIMIT 1')
+  const last = db.prepare('SELECT n FROM fact ORDER BY n DESC LIMIT 1').get()?.['n']
+  let [low, high] = [0, 1 + Number(last ?? 0)]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const found = from.get(middle)
+    if (found && Number(found['at']) < before) low = Number(found['n']) + 1
+    else high = middle
+  }
+  return low
+}
 
 /** Commands of heartbeats, of which each minute brings some, are kept for a day. */
 const heartbeats = `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE id >= 'heartbeat/' AND id < 'heartbeat0'
@@ -61,7 +77,7 @@ export const pruneSlice = (
     }
   }
   const all = (): boolean => {
-    db.exec(`INSERT INTO meta SELECT 'highest-number', max(number) FROM incident WHERE true GROUP BY 1 HAVING max(number) > 0
+    db.exec(`INSERT INTO meta SELECT 'highest-number', number FROM (SELECT number FROM incident ORDER BY rowid DESC LIMIT 1) WHERE true
       ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`)
     for (;;) {
       const id = db.prepare(endedIncidents).get(before)?.['id'] as string | undefined
@@ -69,6 +85,7 @@ export const pruneSlice = (
       if (!ofIncident.every((sql) => exhaust(sql, id))) return false
     }
     if (![...lone, heartbeats].every((sql) => exhaust(sql, before))) return false
+    if (!exhaust(facts, firstSince(db, before))) return false
     for (;;) {
       const walked = walkTrail(db, before)
       if (walked === null) return true

@@ -11,6 +11,9 @@ import type {
 } from './port.ts'
 import { commandRow, holdRow, incidentRow, trailRow, unfinishedCommand } from './stored.ts'
 
+/** The commands of incident ?1, by their ids, which begin with its own: `/` is followed by `0`. */
+const ofIncident = "id > ?1 || '/' AND id < ?1 || '0'"
+
 /** Rows a page: an open read keeps the write-ahead log growing, so nobody reads longer than that. */
 const pageRows = 1_000
 
@@ -43,7 +46,7 @@ export class Reader {
   incident(id: string): IncidentRecord | null {
     const raw = this.#db.prepare('SELECT * FROM incident WHERE id = ?').get(id)
     if (!raw) return null
-    const commands = this.#db.prepare('SELECT * FROM command WHERE incident = ? ORDER BY n LIMIT ?')
+    const commands = this.#db.prepare(`SELECT * FROM command WHERE ${ofIncident} ORDER BY n LIMIT ?2`)
     const holds = this.#db.prepare('SELECT * FROM hold WHERE incident = ? ORDER BY rowid LIMIT ?')
     return {
       ...incidentRow(raw),
@@ -55,7 +58,7 @@ export class Reader {
   incidents({ open }: IncidentFilter, cursor: number | null, limit = 100): Page<IncidentRow, number> {
     const which = open === undefined ? '' : `AND open = ${open ? 1 : 0}`
     const rows = this.#db
-      .prepare(`SELECT * FROM incident WHERE number < ? ${which} ORDER BY number DESC LIMIT ?`)
+      .prepare(`SELECT * FROM incident WHERE number < ? ${which} ORDER BY rowid DESC LIMIT ?`)
       .all(cursor ?? Number.MAX_SAFE_INTEGER, atMost(limit))
       .map(incidentRow)
     return { rows, next: rows.length === atMost(limit) ? rows.at(-1)!.number : null }
