@@ -89,11 +89,11 @@ const viewOf = ({ memory, clock }: Machine, device: Device, link: LinkHealth | u
 /** What is out of the ordinary on purpose: nobody is to forget it. */
 const modesOf = ({ supervision, site, clock }: Machine) => {
   const now = clock.now()
-  const service = [...site.devices.keys()].flatMap((device) => {
+  const serviced = [...site.devices.keys()].flatMap((device) => {
     const known = supervision.modes.serviced(device, now)
     return known ? [{ device, ...known }] : []
   })
-  return { service, walkTests: supervision.modes.walkTests() }
+  return { service: serviced, walkTests: supervision.modes.walkTests() }
 }
 
 /** How it stands, and since when it is proven. */

@@ -108,18 +108,18 @@ describe('a worn device', () => {
 })
 
 describe('what is known by somebody goes first', () => {
-  const service = { since: now - minute, until: now + minute, by: 'T. Ech', why: 'new cable' }
+  const repair = { since: now - minute, until: now + minute, by: 'T. Ech', why: 'new cable' }
   const inspection = { damaged: true, note: 'torn off', photo: null, by: 'R. Ound', at: now - day }
 
   test('service mode, then damage, then silence', () => {
     const lost = { link: { good: false, why: 'down' } }
-    expect(is({}, { ...lost, inspection, service })).toBe('service')
+    expect(is({}, { ...lost, inspection, service: repair })).toBe('service')
     expect(is({}, { ...lost, inspection })).toBe('damaged')
     expect(is({}, { ...lost, inspection: { ...inspection, damaged: false } })).toBe('lost')
   })
 
   test('service mode ends at its time', () => {
-    expect(is({}, { service: { ...service, until: now } })).toBe('fine')
+    expect(is({}, { service: { ...repair, until: now } })).toBe('fine')
   })
 })
 
