@@ -84,6 +84,15 @@ describe('conditions and events', () => {
     expect(kept.facts[0]).toMatchObject({ raw: { message: 'pressed', severity: 700 } })
   })
 
+  test('row 17: a queue for events that is too short is a press, since nobody knows what was lost', async () => {
+    const server = await start()
+    const kept = await listening(server, { notifier: server.id(), severity: 500 })
+    server.losesEvents()
+    await until(() => kept.facts.some(({ device }) => device === null), 'a press of what was lost', 8_000)
+    expect(kept.facts[0]).toMatchObject({ is: 'press', kind: 'unknown', raw: { lost: true } })
+    expect(kept.presses('alarm')).toBe(0)
+  })
+
   test('it is acknowledged at the server once it is recorded, where that is configured', async () => {
     const server = await start({ alarms: ['Duress'] })
     await listening(server, { notifier: server.id() })

@@ -14,7 +14,9 @@ export const open = async (
   ctx: Context,
 ): Promise<Link<Can, Output>> => {
   const { config } = opening
-  const session = await Session.open(config, ctx)
+  const session = await Session.open(config, ctx).catch((error: unknown) => {
+    throw asBridgeError(error)
+  })
   const ended = new AbortController()
   const stop = () => {
     ctx.signal.removeEventListener('abort', stop)

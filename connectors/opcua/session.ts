@@ -188,6 +188,8 @@ const mustBeTheSame = (
   policy: SecurityPolicy,
 ): void => {
   const shown = leafOf(endpoint)
+  if (created.serverNonce.length < nonceBytes)
+    throw new BridgeError('BAD_ANSWER', 'the nonce of the server is too short to prove anything')
   const same = leafOf(created as unknown as EndpointDescription).equals(shown)
   const proven = verifySignature(identity.certificate, clientNonce, created.serverSignature, shown, policy)
   if (!same || !proven)

@@ -117,6 +117,11 @@ export class OpcuaServer implements Mock {
     this.#panel.raise(message, severity)
   }
 
+  /** Says that its queue for events was too short; node-opcua's server itself never does. */
+  losesEvents(): void {
+    this.#panel.raise('the queue was too short', 1, 'EventQueueOverflowEventType')
+  }
+
   get(name: string): unknown {
     return this.#panel.get(name)
   }

@@ -99,8 +99,8 @@ export class Panel {
   }
 
   /** An event that is no condition: told once, and forgotten. */
-  raise(message: string, severity: number): void {
-    this.object.raiseEvent('BaseEventType', {
+  raise(message: string, severity: number, type = 'BaseEventType'): void {
+    this.object.raiseEvent(type, {
       message: { dataType: DataType.LocalizedText, value: new LocalizedText({ text: message }) },
       severity: { dataType: DataType.UInt16, value: severity },
       sourceName: { dataType: DataType.String, value: this.name },
