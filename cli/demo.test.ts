@@ -55,6 +55,49 @@ test('a badge calls by its signed webhook, with a kind or as a drill', async () 
   await program.says(/PRESS +Badge 0117: DRILL, duress at ED hall/)
 })
 
+test('a duress code at a keypad pages in silence, with whose code it is', async () => {
+  const { program, data } = await startDemo('--port', '0')
+  const { code } = await run('press', 'teller-code', '--data', data)
+  expect(code).toBe(0)
+  await program.says(/PRESS +Duress code of the cash desk: duress at Cash desk/)
+  await program.says(/opened +incident \d+ by plan cash-desk-duress, silent/)
+  await program.says(/mock pager +pager 5550100 shows "DURESS .*Cash desk, SILENT.* by teller-2,/)
+  await program.says(/mock lobby camera +turns to preset 3/)
+})
+
+test('a nurse-call system that can only page is heard, as emergency or as assist', async () => {
+  const { program, data } = await startDemo('--port', '0')
+  await run('press', 'room-302-cord', '--data', data)
+  await program.says(/PRESS +Emergency cord in room 302: duress at Room 302/)
+  await run('press', 'room-302-cord', '--kind', 'assist', '--data', data)
+  await program.says(/PRESS +Emergency cord in room 302: assist at Room 302/)
+})
+
+test('a phone presses with its own token, from an address', async () => {
+  const { program, data } = await startDemo('--port', '0')
+  await run('press', 'home-care-phone', '--kind', 'man-down', '--data', data)
+  await program.says(/PRESS +Phone of home care: man-down at place unknown/)
+  await program.says(/mock pager +pager 5550100 shows "MAN DOWN at 12 Mill Lane, by home-care-2/)
+})
+
+test('a badge of the list names who carries it', async () => {
+  const { program, data, url } = await startDemo('--port', '0')
+  await run('press', 'badge-0119', '--data', data)
+  await program.says(/mock pager +pager 5550100 shows "DURESS L3 Room 301, by porter-4 \(porter\)/)
+  const { stdout } = await run('coverage', '--url', url)
+  expect(stdout).toMatch(/nobody who is physician carries a device/)
+  expect(stdout).not.toMatch(/who is (nurse|porter)/)
+})
+
+test('devices that have pressed and caused what they should are proven, the others are not', async () => {
+  const { program, data, url } = await startDemo('--port', '0')
+  await run('press', 'station-assist-button', '--data', data)
+  await program.says(/proven +station-assist-button: real by a press$/m)
+  const { stdout } = await run('devices', '--url', url)
+  expect(stdout).toMatch(/station-assist-button +proven/)
+  expect(stdout).toMatch(/pharmacy-button +never-tested/)
+})
+
 test('fire releases what is locked', async () => {
   const { program, data } = await startDemo('--port', '0')
   await run('press', 'lobby-weapon-button', '--data', data)
@@ -72,6 +115,12 @@ test('press by API reaches the same bridge; an unknown device of the demo is an 
   const unknown = await run('press', 'no-such-button', '--data', data)
   expect(unknown.code).toBe(1)
   expect(unknown.stderr).toMatch(/there is no device no-such-button: press one of .*\[UNKNOWN_DEVICE\]/)
+  const health = await run('press', 'cash-desk-panel', '--data', data)
+  expect(health.stderr).toMatch(/cash-desk-panel has no button/)
+  const drill = await run('press', 'teller-code', '--drill', '--data', data)
+  expect(drill.stderr).toMatch(/teller-code is a code: .*\[BAD_REQUEST\]/)
+  const weapon = await run('press', 'room-302-cord', '--kind', 'weapon', '--data', data)
+  expect(weapon.stderr).toMatch(/room-302-cord is a pull cord: it calls for duress or assist/)
 })
 
 test('every device of the demo that the bridge does not itself listen for can be probed', async () => {
@@ -79,7 +128,14 @@ test('every device of the demo that the bridge does not itself listen for can be
   const { stdout } = await run('probe', '--config', join(data, 'site.yaml'), '--json')
   const probed = JSON.parse(stdout) as { target: string; ok: boolean }[]
   const failed = probed.filter(({ ok }) => !ok).map(({ target }) => target)
-  expect(failed).toEqual(['badge-0117', 'badge-0118'])
+  expect(failed).toEqual([
+    'teller-code',
+    'cash-desk-panel',
+    'room-302-cord',
+    'badge-0117',
+    'badge-0118',
+    'badge-0119',
+  ])
   const one = await run('probe', 'door-lobby', '--config', join(data, 'site.yaml'))
   expect(one.code).toBe(0)
   expect(one.stdout).toMatch(/door-lobby .* ok /)

@@ -5,7 +5,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import { messageOf } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
 import { openControl } from './demo/control.ts'
-import { type Hospital, type Pressing, portFor, startHospital } from './demo/hospital.ts'
+import { type Hospital, portFor, startHospital } from './demo/hospital.ts'
+import type { Pressing } from './demo/pressing.ts'
 import { Story } from './demo/story.ts'
 import { openLog } from './log.ts'
 import { paint, say, table } from './print.ts'
@@ -122,16 +123,26 @@ const sayWhere = ({ file, mocks }: Hospital, { machine, url }: Running, data: st
 }
 
 const sayMore = (url: string, data: string): void => {
+  const json = "-H 'content-type: application/json'"
+  const phone = `-H "authorization: Bearer $(cat ${join(data, 'secrets', 'phone')})"`
   say(`
 ${paint('bold', 'That was one press.')} It is acknowledged, or security's supervisor is paged after 30 s. From a second terminal:
 
   npx duress-bridge press lobby-weapon-button          locks the lobby door down, for real on the mock
   npx duress-bridge press badge-0118 --kind weapon     a badge: level 3 is secured
+  npx duress-bridge press teller-code                  a duress code at a keypad: the teller's side shows nothing
+  npx duress-bridge press room-302-cord                a nurse-call system that can only send pages
   npx duress-bridge press fire-panel --hold 20s        fire: what is locked is released, nothing more is locked
   npx duress-bridge doors --url ${url}
+  npx duress-bridge devices --url ${url}
   npx duress-bridge trail incident 1 --data ${data}
   curl ${url}/v1/incidents
-  curl -X POST ${url}/v1/incidents/ID/acknowledge -H 'content-type: application/json' -d '{"by":"security"}'
+  curl ${url}/v1/incidents/ID/acknowledge ${json} -d '{"by":"security"}'
+
+A lone worker says by when to be heard of; who is not, calls for help:
+
+  curl ${url}/v1/check-ins ${json} ${phone} \\
+    -d "{\\"by\\":\\"$(date -d '30 seconds' -Iseconds)\\",\\"address\\":\\"12 Mill Lane\\"}"
 
 Ctrl-C ends everything.`)
 }

@@ -26,7 +26,7 @@ const holdMs = (text: string): number => {
 export default new Command('press')
   .summary('press a button')
   .description(
-    'Presses a device. While the demo runs, through its real input: the contact of the mock panel, the signed call of the mock badge system. Else, or with --url, by the API of a running bridge. A real press: people are told.',
+    'Presses a device. While the demo runs, through its real input: the contact of the mock panel, the signed call of the mock badge system, the report of the mock keypad. Else, or with --url, by the API of a running bridge. A real press: people are told.',
   )
   .argument('<device>', 'its name in the config')
   .addOption(new Option('--kind <kind>', 'what it calls for').choices(Kind.options))
@@ -42,6 +42,7 @@ export default new Command('press')
 Examples:
   $ duress-bridge press lobby-weapon-button
   $ duress-bridge press badge-0118 --kind weapon
+  $ duress-bridge press teller-code
   $ duress-bridge press fire-panel --hold 20s
   $ duress-bridge press triage-2-button --drill --url http://127.0.0.1:8080`,
   )

@@ -1,29 +1,65 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { catalogue } from '../connectors/index.ts'
-import { loadText } from './load.ts'
+import type { List } from './csv.ts'
+import { type Loaded, loadText } from './load.ts'
 
-const text = readFileSync(new URL('./demo/site.yaml', import.meta.url), 'utf8')
+const read = (file: string): string => readFileSync(new URL(`./demo/${file}`, import.meta.url), 'utf8')
+const text = read('site.yaml')
+const badges = read('badges.csv')
 
-const fatal = (changed: string): string[] =>
-  loadText(changed, catalogue, 'site.yaml')
-    .findings.filter((finding) => finding.fatal)
-    .map(({ line, column, message }) => `${line}:${column} ${message}`)
+const load = (changed: string, list = badges): Loaded => {
+  const lists = new Map<string, List>([
+    ['badges.csv', { path: 'badges.csv', text: list, changedAt: 1_790_000_000_000 }],
+  ])
+  return loadText(changed, catalogue, 'site.yaml', lists)
+}
+
+const fatal = (loaded: Loaded): string[] =>
+  loaded.findings
+    .filter((finding) => finding.fatal)
+    .map(({ file, line, column, message }) => `${file}:${line}:${column} ${message}`)
 
 test('the demo site is good for the real connectors', () => {
-  expect(fatal(text)).toEqual([])
-  expect(loadText(text, catalogue).site).not.toBeNull()
+  const loaded = load(text)
+  expect(fatal(loaded)).toEqual([])
+  expect(loaded.site).not.toBeNull()
+})
+
+test('what it advises is that phones have no place, and nothing else', () => {
+  const advice = load(text).findings.map(({ message }) => message)
+  expect(advice.filter((message) => !message.startsWith('sure to see '))).toEqual([
+    expect.stringMatching(/^a press on `home-care-phone` has no place/),
+  ])
+})
+
+test('its badges come from the list, with who carries them', () => {
+  const { site } = load(text)
+  expect([...(site?.devices.keys() ?? [])].filter((name) => name.startsWith('badge-'))).toEqual([
+    'badge-0117',
+    'badge-0118',
+    'badge-0119',
+  ])
+  expect(site?.assignments.get('badge-0119')).toMatchObject({ person: 'porter-4', role: 'porter' })
 })
 
 test('what is wrong for a real connector is found where it stands', () => {
   const lines = text.split('\n')
   const line = lines.findIndex((one) => one.includes('type: modbus')) + 1
-  const typo = fatal(text.replace('type: modbus, host', 'type: modbus, hots'))
+  const typo = fatal(load(text.replace(/type: modbus\n {4}host/, 'type: modbus\n    hots')))
   expect(typo).toContainEqual(
-    expect.stringMatching(new RegExp(`^${line}:\\d+ unknown field \`hots\`: did you mean \`host\``)),
+    expect.stringMatching(
+      new RegExp(`^site.yaml:${line + 1}:\\d+ unknown field \`hots\`: did you mean \`host\``),
+    ),
   )
-  const secret = fatal(text.replace(/password: \{ env: DEMO_CAMERA_PASSWORD \}/, 'password: hunter2'))
+  const secret = fatal(load(text.replace(/password: \{ env: DEMO_CAMERA_PASSWORD \}/, 'password: hunter2')))
   expect(secret).toHaveLength(1)
   expect(secret[0]).toContain('{ env: NAME }')
   expect(secret[0]).not.toContain('hunter2')
+})
+
+test('what is wrong in the list is found in its line', () => {
+  expect(fatal(load(text, badges.replace('0118', '0117')))).toContainEqual(
+    expect.stringMatching(/^badges\.csv:3:1 the device `badge-0117` is there already/),
+  )
 })

@@ -10,7 +10,7 @@ const start = (...presets: string[]) =>
 
 const mocks = {
   'ED camera': await start('TRIAGE 1', 'TRIAGE 2', 'ED HALL'),
-  'lobby camera': await start('LOBBY', 'PHARMACY'),
+  'lobby camera': await start('LOBBY', 'PHARMACY', 'CASH DESK'),
 }
 
 const wires = { ed: mocks['ED camera'].url, lobby: mocks['lobby camera'].url }

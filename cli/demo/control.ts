@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { BridgeError, type ErrorCode, errors, messageOf } from '../../core/error.ts'
 import { type Json, Kind } from '../../core/fact.ts'
-import type { Pressing } from './hospital.ts'
+import type { Pressing } from './pressing.ts'
 
 /** Larger requests are no presses, bytes. */
 const requestMax = 4_096

@@ -1,26 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
-import { BridgeError } from '../../core/error.ts'
-import type { Kind } from '../../core/fact.ts'
 import type { Site } from '../../core/site/site.ts'
 import type { Received } from '../../mocks/mock.ts'
 import type { CameraWires } from './cameras.ts'
 import type { Wires } from './mocks.ts'
-import { type Given, Mocks, type Request } from './thread.ts'
+import { type Pressing, requestFor } from './pressing.ts'
+import { type Given, Mocks } from './thread.ts'
 
 const template = new URL('../../config/demo/site.yaml', import.meta.url)
-
-/** How a device of the demo is pressed. */
-export interface Pressing {
-  readonly device: string
-  readonly kind?: Kind | undefined
-  readonly drill?: boolean | undefined
-  /** How long the button is held, ms. */
-  readonly holdMs?: number | undefined
-}
+/** The list that it names; the copy lies beside the copy of the config. */
+const badgeList = 'badges.csv'
 
 /** The mock devices of the demo, and the config that leads to them. */
 export interface Hospital {
@@ -30,7 +22,7 @@ export interface Hospital {
   readonly mocks: readonly (readonly [string, string])[]
   /** Hears what the mocks are asked to do. */
   listen(listener: (mock: string, received: Received) => void): void
-  /** Presses the real input of a device: the contact of the panel, the badge system's call. Resolves when it is let go. */
+  /** Presses the real input of a device: the panel's contact, the badge system's call, the keypad's report. Resolves when it is let go. */
   press(site: Site, pressing: Pressing): Promise<void>
   close(): Promise<void>
 }
@@ -51,11 +43,14 @@ export const portFor = (wanted: number): Promise<number> => freePort(wanted).cat
 
 /** Starts the mocks on free ports and writes the config that leads to them into `data`. */
 export const startHospital = async (data: string, apiPort: number): Promise<Hospital> => {
-  const badges = `127.0.0.1:${await freePort()}`
+  const [badges, keypads, nurseCall] = await Promise.all([freePort(), freePort(), freePort()])
   const given: Given = {
-    password: randomBytes(9).toString('base64url'),
-    secret: randomBytes(24).toString('base64url'),
-    webhook: `http://${badges}/badges`,
+    password: newSecret(),
+    secret: newSecret(),
+    webhook: `http://127.0.0.1:${badges}/badges`,
+    keypads: { port: keypads, key: randomBytes(16).toString('hex') },
+    nurseCall: { url: `http://127.0.0.1:${nurseCall}/wctp`, code: newSecret() },
+    phone: { url: `http://127.0.0.1:${apiPort}/v1/presses`, token: newSecret() },
   }
   const [others, cameras] = await Promise.all([
     Mocks.start<Wires>(new URL('./mocks.ts', import.meta.url), given),
@@ -63,9 +58,12 @@ export const startHospital = async (data: string, apiPort: number): Promise<Hosp
   ])
   const { wires } = others
   const file = join(data, 'site.yaml')
+  copyFileSync(new URL(badgeList, template), join(data, badgeList))
   writeConfig(file, [
     [['api', 'listen'], `127.0.0.1:${apiPort}`],
-    [['connectors', 'badges', 'listen'], badges],
+    [['connectors', 'badges', 'listen'], `127.0.0.1:${badges}`],
+    [['connectors', 'keypads', 'listen'], `127.0.0.1:${keypads}`],
+    [['connectors', 'nurse-call', 'listen'], `127.0.0.1:${nurseCall}`],
     ...secretsOf(data, given),
     ...addressesOf(wires, cameras.wires),
   ])
@@ -79,6 +77,9 @@ export const startHospital = async (data: string, apiPort: number): Promise<Hosp
       ['door, level 3 (Axis VAPIX)', wires.level3],
       ['pagers (SNPP)', `127.0.0.1:${wires.pager}`],
       ['badge system (webhook)', `calls ${given.webhook}`],
+      ['alarm panel (SIA DC-09)', `calls 127.0.0.1:${keypads}`],
+      ['nurse call (WCTP)', `calls ${given.nurseCall.url}`],
+      ['phone (HTTP API)', `its token: ${join(data, 'secrets', 'phone')}`],
     ],
     listen: (listener) => {
       others.listen(listener)
@@ -91,10 +92,12 @@ export const startHospital = async (data: string, apiPort: number): Promise<Hosp
   }
 }
 
+const newSecret = (): string => randomBytes(18).toString('base64url')
+
 type Value = readonly [path: string[], value: unknown]
 
 /** Passwords lie in files of their own, as they should. */
-const secretsOf = (data: string, { password, secret }: Given): Value[] => {
+const secretsOf = (data: string, { password, secret, keypads, nurseCall, phone }: Given): Value[] => {
   mkdirSync(join(data, 'secrets'), { recursive: true, mode: 0o700 })
   const write = (name: string, value: string) => {
     const path = resolve(data, 'secrets', name)
@@ -104,6 +107,9 @@ const secretsOf = (data: string, { password, secret }: Given): Value[] => {
   const ofDevices = write('devices', password)
   return [
     [['connectors', 'badges', 'hmac', 'secret'], write('badges', secret)],
+    [['connectors', 'keypads', 'accounts', '0809', 'key'], write('keypad', keypads.key)],
+    [['connectors', 'nurse-call', 'senders', 'nurse-call', 'code'], write('nurse-call', nurseCall.code)],
+    [['devices', 'home-care-phone', 'token'], write('phone', phone.token)],
     [['connectors', 'cameras', 'password'], ofDevices],
     [['connectors', 'doors', 'password'], ofDevices],
     [['connectors', 'level3-doors', 'auth', 'digest', 'password'], ofDevices],
@@ -124,29 +130,4 @@ const writeConfig = (file: string, values: readonly Value[]): void => {
   const document = parseDocument(readFileSync(template, 'utf8'))
   for (const [path, value] of values) document.setIn(path, document.createNode(value, { flow: true }))
   writeFileSync(file, document.toString({ lineWidth: 0 }))
-}
-
-const requestFor = (site: Site, { device, kind, drill, holdMs }: Pressing): Request => {
-  const input = (site.devices.get(device)?.input ?? {}) as { discrete?: number; id?: string }
-  if (input.id !== undefined)
-    return {
-      do: 'call',
-      payload: { id: input.id, area: areaOf(input.id), kind, drill: drill === true ? drill : undefined },
-    }
-  if (input.discrete === undefined) throw notPressable(site, device)
-  if (kind !== undefined || drill)
-    throw new BridgeError(
-      'BAD_REQUEST',
-      `${device} is a contact: what it means stands in the config. Press a badge, or use --url for --kind and --drill`,
-    )
-  return { do: 'contact', discrete: input.discrete, ...(holdMs === undefined ? {} : { forMs: holdMs }) }
-}
-
-/** Where the badges of the demo happen to be. */
-const areaOf = (id: string): string => (id === '0117' ? 'gw-ed' : 'gw-301')
-
-const notPressable = (site: Site, device: string): BridgeError => {
-  const inputs = [...site.devices.values()].filter(({ input }) => input !== null).map(({ name }) => name)
-  const what = site.devices.has(device) ? `${device} has no button` : `there is no device ${device}`
-  return new BridgeError('UNKNOWN_DEVICE', `${what}: press one of ${inputs.join(', ')}`)
 }

@@ -21,6 +21,13 @@ const seenBy: {
 /** What was meant is told by its receipt, and a start by the lines above. */
 const untold: readonly string[] = ['command', 'start']
 
+/** In a hospital that has just been put up nothing has been tested; `duress-bridge devices` says so. */
+const isUntested = (entry: Told): boolean => entry.what === 'fault' && entry.fault.startsWith('never-tested:')
+
+/** What proved a device stands in the receipts around this line. */
+const withoutOutputs = (entry: Told & { readonly what: 'test' }): Told =>
+  entry.proven ? { ...entry, words: '' } : entry
+
 /** One line for each thing that happens, with the time since the press. */
 export class Story {
   readonly #site: Site
@@ -32,7 +39,8 @@ export class Story {
   }
 
   hear(told: readonly Told[]): void {
-    for (const entry of told) if (!untold.includes(entry.what) && !this.#isFire(entry)) this.#tell(entry)
+    for (const entry of told)
+      if (!untold.includes(entry.what) && !isUntested(entry) && !this.#isFire(entry)) this.#tell(entry)
   }
 
   see(mock: string, { what, detail, at }: Received): void {
@@ -55,6 +63,7 @@ export class Story {
       if (incident !== null && !this.#pressedAt.has(incident)) this.#pressedAt.set(incident, at)
     }
     const pressedAt = incident === null ? undefined : this.#pressedAt.get(incident)
-    say(timeLine(pressedAt === undefined ? null : at - pressedAt, wordsOf(entry, this.#site.places)))
+    const words = wordsOf(entry.what === 'test' ? withoutOutputs(entry) : entry, this.#site.places)
+    say(timeLine(pressedAt === undefined ? null : at - pressedAt, words))
   }
 }

@@ -9,12 +9,21 @@ export interface Given {
   readonly secret: string
   /** Where the badge system calls. */
   readonly webhook: string
+  /** Where the alarm panel reports, and the key of its account, hex. */
+  readonly keypads: { readonly port: number; readonly key: string }
+  /** Where the nurse-call system pages, and how it proves who it is. */
+  readonly nurseCall: { readonly url: string; readonly code: string }
+  /** Where the phone presses, and with which token. */
+  readonly phone: { readonly url: string; readonly token: string }
 }
 
 /** What can be asked of them. */
 export type Request =
   | { readonly do: 'contact'; readonly discrete: number; readonly forMs?: number }
   | { readonly do: 'call'; readonly payload: Json }
+  | { readonly do: 'report'; readonly event: string }
+  | { readonly do: 'page'; readonly text: string }
+  | { readonly do: 'phone'; readonly press: Json }
   | { readonly do: 'close' }
 
 type Reply =
@@ -32,8 +41,8 @@ export const serve = <Wires>(
 ): void => {
   const tell = (reply: Reply): void => parentPort?.postMessage(reply)
   const answer = async (request: Request): Promise<void> => {
-    if (request.do !== 'close') return carryOut(request)
-    await Promise.all(Object.values(mocks).map((mock) => mock.close()))
+    await carryOut(request)
+    if (request.do === 'close') await Promise.all(Object.values(mocks).map((mock) => mock.close()))
   }
   parentPort?.on('message', ({ id, request }: { id: number; request: Request }) => {
     answer(request).then(
