@@ -16,11 +16,11 @@ import {
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Fact, Json } from '../../core/fact.ts'
+import { Outbox } from '../../core/intake/outbox.ts'
 import { plain, qualityOf } from './codec.ts'
 import { Conditions, fits, type Told } from './condition.ts'
 import type { Config, Input } from './index.ts'
 import type { Nodes } from './nodes.ts'
-import { Outbox } from './outbox.ts'
 
 /** Part 5, Annex A: the types whose fields are selected, and those that bracket a refresh. */
 const baseEvent = 'i=2041'
@@ -140,7 +140,7 @@ export class EventInput {
     this.#nodes = nodes
     this.#ctx = ctx
     this.#outbox = new Outbox(config, device, ctx)
-    this.#conditions = new Conditions(device, this.#outbox.cursor ?? cursor)
+    this.#conditions = new Conditions(device, this.#outbox.last?.cursor ?? cursor)
     const { notifier, source, condition, type, severity } = input.event as NonNullable<Input['event']>
     this.notifier = notifier
     this.#wanted = {

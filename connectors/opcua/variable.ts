@@ -3,11 +3,11 @@ import { AttributeIds, MonitoringMode } from 'node-opcua'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
+import { Outbox } from '../../core/intake/outbox.ts'
 import { counterBits, means, overflowed, plain, qualityOf, statusInWords, told } from './codec.ts'
 import { Contact } from './contact.ts'
 import type { Config, Input } from './index.ts'
 import type { Nodes } from './nodes.ts'
-import { Outbox } from './outbox.ts'
 
 /** How often a latch that is still set is cleared again, ms: the button may be held. */
 const resetAgainMs = 1_000
@@ -62,7 +62,7 @@ export class VariableInput {
     this.#apartMs = config.sampling * 3 + graceMs
     this.#outbox = new Outbox(config, device, ctx)
     const settings = { device, node, counts: this.#counter !== null, apartMs: this.#apartMs }
-    this.#contact = new Contact(settings, this.#outbox.cursor ?? cursor, ctx.clock.now())
+    this.#contact = new Contact(settings, this.#outbox.last?.cursor ?? cursor, ctx.clock.now())
   }
 
   /** Its nodes: the level first. */
