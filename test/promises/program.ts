@@ -278,8 +278,11 @@ export class Program {
 }
 
 /** All rows of a query, on a connection that can't write. */
-export const rowsOf = (data: string, sql: string): any[] => {
-  const db = new DatabaseSync(join(data, 'duress.db'), { readOnly: true })
+export const rowsOf = (data: string, sql: string): any[] => rowsIn(join(data, 'duress.db'), sql)
+
+/** The same of any file of the store. */
+export const rowsIn = (file: string, sql: string): any[] => {
+  const db = new DatabaseSync(file, { readOnly: true })
   try {
     return db.prepare(sql).all()
   } finally {

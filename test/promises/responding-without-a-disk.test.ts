@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
 import { type SnppPager, startSnppPager } from '../../mocks/snpp-pager/index.ts'
 import { webhookSender } from '../../mocks/webhook-sender/index.ts'
+import { fill, smallDisk, unmountAll } from './disk.ts'
 import { cleanUp, endAll, freePort, newDir, Program, passed, run, until } from './program.ts'
 import { Sink } from './sink.ts'
 
@@ -18,7 +19,6 @@ let sink: Sink
 let pager: SnppPager
 let port: number
 let program: Program
-const mounted: string[] = []
 
 beforeEach(async () => {
   sink = await Sink.start()
@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await endAll()
-  for (const dir of mounted.splice(0)) execFileSync('umount', ['-l', dir])
+  unmountAll()
   await cleanUp()
   await Promise.all([sink.close(), pager.close()])
 })
@@ -64,30 +64,6 @@ const site = () => ({
     },
   },
 })
-
-/** A disk of its own. */
-const smallDisk = (size: string): string => {
-  const dir = newDir()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir], { stdio: 'pipe' })
-  } catch (error) {
-    throw new Error(
-      `this test fills a small disk of its own and needs the right to mount one: run it as root, in a container with --cap-add SYS_ADMIN (${(error as Error).message.trim()})`,
-    )
-  }
-  mounted.push(dir)
-  return dir
-}
-
-/** Takes all that is left of a disk. */
-const fill = (dir: string): void => {
-  for (const bytes of [262_144, 4_096, 512])
-    try {
-      for (;;) writeFileSync(join(dir, 'filler'), Buffer.alloc(bytes), { flag: 'a' })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-}
 
 interface Sent {
   readonly badge: number
