@@ -116,6 +116,6 @@ export const load = (db: DatabaseSync): Loaded => {
 // Retention may have erased the newest incident, and no number is ever given twice.
 const highestNumber = (one: (what: string, sql: string) => SQLOutputValue): number =>
   Math.max(
-    Number(one('incident numbers', 'SELECT number FROM incident ORDER BY rowid DESC LIMIT 1') ?? 0),
+    Number(one('incident numbers', 'SELECT max(number) FROM incident') ?? 0),
     Number(one('incident numbers', "SELECT value FROM meta WHERE key = 'highest-number'") ?? 0),
   )

@@ -34,11 +34,13 @@ const lone = [
     AND rowid < (SELECT max(rowid) FROM revision) LIMIT 1)`,
 ]
 
-/** Facts up to a row number that belong to no incident any more. */
-const facts = `DELETE FROM fact WHERE n IN (SELECT n FROM fact WHERE n < ?1
+/** Facts up to a row number that belong to no incident any more; a file that replaced another has keys out of order. */
+const facts = (
+  before: number,
+) => `DELETE FROM fact WHERE n IN (SELECT n FROM fact WHERE n < ?1 AND at < ${Math.floor(before)}
   AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = fact.incident) LIMIT ${bite})`
 
-/** Number of the first fact that is not older than `before`: facts are in the order of their time. */
+/** Number of the first fact that is not older than `before`: facts are in the order of their time, but for a replaced file's. */
 const firstSince = (db: DatabaseSync, before: number): number => {
   const from = db.prepare('SELECT n, at FROM fact WHERE n >= ? ORDER BY n LIMIT 1')
   const last = db.prepare('SELECT n FROM fact ORDER BY n DESC LIMIT 1').get()?.['n']
@@ -77,7 +79,7 @@ export const pruneSlice = (
     }
   }
   const all = (): boolean => {
-    db.exec(`INSERT INTO meta SELECT 'highest-number', number FROM (SELECT number FROM incident ORDER BY rowid DESC LIMIT 1) WHERE true
+    db.exec(`INSERT INTO meta SELECT 'highest-number', max(number) FROM incident WHERE true GROUP BY 1 HAVING max(number) > 0
       ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`)
     for (;;) {
       const id = db.prepare(endedIncidents).get(before)?.['id'] as string | undefined
@@ -85,7 +87,7 @@ export const pruneSlice = (
       if (!ofIncident.every((sql) => exhaust(sql, id))) return false
     }
     if (![...lone, heartbeats].every((sql) => exhaust(sql, before))) return false
-    if (!exhaust(facts, firstSince(db, before))) return false
+    if (!exhaust(facts(before), firstSince(db, before))) return false
     for (;;) {
       const walked = walkTrail(db, before)
       if (walked === null) return true

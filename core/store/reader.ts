@@ -58,7 +58,7 @@ export class Reader {
   incidents({ open }: IncidentFilter, cursor: number | null, limit = 100): Page<IncidentRow, number> {
     const which = open === undefined ? '' : `AND open = ${open ? 1 : 0}`
     const rows = this.#db
-      .prepare(`SELECT * FROM incident WHERE number < ? ${which} ORDER BY rowid DESC LIMIT ?`)
+      .prepare(`SELECT * FROM incident WHERE number < ? ${which} ORDER BY number DESC LIMIT ?`)
       .all(cursor ?? Number.MAX_SAFE_INTEGER, atMost(limit))
       .map(incidentRow)
     return { rows, next: rows.length === atMost(limit) ? rows.at(-1)!.number : null }

@@ -44,11 +44,10 @@ export const migrations: readonly string[] = [
   CREATE TABLE register (kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, name))
     STRICT, WITHOUT ROWID;
   DROP TABLE device;
-  -- Each costs a page of every press. Commands of an incident have ids that begin with its own; facts and incidents are
-  -- in the order of their time and number already.
+  -- Each costs a page of every press. Commands of an incident have ids that begin with its own; facts are in the order of
+  -- their time already.
   DROP INDEX command_incident;
   DROP INDEX fact_at;
-  DROP INDEX incident_number;
   `,
 ]
 
