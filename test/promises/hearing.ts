@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
 import { type Badges, badgesAt } from '../../mocks/badges/index.ts'
@@ -89,6 +90,28 @@ export class Hearing {
   recorded(connector: string): (string | null)[] {
     const rows = this.#rows(`SELECT body FROM fact WHERE source = '${connector}' ORDER BY n`)
     return rows.map(({ body }) => JSON.parse(body).source.device)
+  }
+
+  /** What the broker waits for: delivered with QoS 1, and not acknowledged. */
+  get unacknowledged(): number {
+    return this.broker.deliveries.delivered - this.broker.deliveries.acknowledged
+  }
+
+  /** Another badge is heard and acknowledged, so that what was told before it has been read as well. */
+  async othersAreAcknowledged(): Promise<void> {
+    const { acknowledged } = this.broker.deliveries
+    await this.badges.advertise(tagOf(people.length - 1))
+    await until('the PUBACK of another badge', () => this.broker.deliveries.acknowledged > acknowledged)
+  }
+
+  /** While somebody else writes the file nothing can be recorded, until what this returns is called; the store waits 2 s for that. */
+  occupyStore(): () => void {
+    const other = new DatabaseSync(join(this.program.data, 'duress.db'))
+    other.exec('BEGIN IMMEDIATE')
+    return () => {
+      other.exec('ROLLBACK')
+      other.close()
+    }
   }
 
   /** There are so many incidents, each with all its commands, and each of these with one receipt, in its row and on the trail. */

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Hearing, people, phoneToken, tagOf } from './hearing.ts'
 import { cleanUp, until } from './program.ts'
@@ -34,14 +32,11 @@ describe('a keypad, over DC-09', () => {
 
   test('the ACK comes only after the record', async () => {
     const panel = at.panel()
-    const other = new DatabaseSync(join(at.program.data, 'duress.db'))
-    // While somebody else writes the file, nothing can be recorded; the store waits 2 s for that.
-    other.exec('BEGIN IMMEDIATE')
+    const release = at.occupyStore()
     expect(await panel.send(duress, { withinMs: 700 })).toBeNull()
     expect(panel.answers).toEqual([])
     panel.cut()
-    other.exec('ROLLBACK')
-    other.close()
+    release()
     expect(await panel.again()).toMatchObject({ is: 'ACK' })
     for (let zone = 101; zone <= 120; zone++) {
       expect(await panel.send(`1120 01 ${zone}`)).toMatchObject({ is: 'ACK' })
@@ -82,6 +77,16 @@ describe('a badge, over a real broker', () => {
     expect(text).toContain('by Ada Lund (RN)')
     await at.isCompleteOnce(1)
     expect(at.recorded('badges')).toEqual([badgeOf(0)])
+  })
+
+  test('the PUBACK comes only after the record', async () => {
+    const release = at.occupyStore()
+    await at.badges.click(tagOf(1))
+    await at.othersAreAcknowledged()
+    expect(at.unacknowledged).toBe(1)
+    release()
+    await until('the PUBACK', () => at.unacknowledged === 0)
+    expect(at.recorded('badges')).toEqual([badgeOf(1)])
   })
 
   test('kill -9 after the PUBACK loses nothing and doubles nothing', async () => {

@@ -24,11 +24,7 @@ const recording = (is: boolean) =>
     60_000,
   )
 
-/** What the broker waits for: delivered with QoS 1, and not acknowledged. */
-const unacknowledged = (): number => at.broker.deliveries.delivered - at.broker.deliveries.acknowledged
-
 const badge = tagOf(0)
-const other = tagOf(1)
 const duress = '1121 01 012'
 /** What a panel waits before it takes its second path, ms; those that are sold wait for some seconds. */
 const panelWaitsMs = 1_000
@@ -42,10 +38,8 @@ const presses = async (): Promise<Dc09Panel> => {
   expect((await at.paged(/DURESS.*ED Hall/i)).text).toContain('by Ada Lund (RN)')
   await recording(false)
   // Whoever does not press is still acknowledged, before the press that waits.
-  const { acknowledged } = at.broker.deliveries
-  await at.badges.advertise(other)
-  await until('the PUBACK of the other', () => at.broker.deliveries.acknowledged > acknowledged)
-  expect(unacknowledged()).toBe(1)
+  await at.othersAreAcknowledged()
+  expect(at.unacknowledged).toBe(1)
   expect(panel.answers).toEqual([])
   expect(panel.drops).toBe(0)
   return panel
@@ -83,7 +77,7 @@ test.each([fullDisk, ioError])(
     heal()
     await recording(true)
     expect(await panel.again({ attempts: 3 })).toMatchObject({ is: 'ACK' })
-    await until('the PUBACK of the press', () => unacknowledged() === 0)
+    await until('the PUBACK of the press', () => at.unacknowledged === 0)
     await at.isCompleteOnce(2)
     await at.isToldOnce()
     expect(at.recorded('panels')).toEqual(['teller-code'])

@@ -193,6 +193,7 @@ const nothingIsMissing = async (
   expect(load.of(200).filter(({ badge }) => !stored.has(`"${badge}" press-${badge}`))).toEqual([])
   expect(stored.size).toBe(pressed.size)
   const told = await run('trail', 'incident', `${incident.number}`, '--data', program.data)
+  expect(told, told.stderr).toMatchObject({ code: 0 })
   expect(told.stdout).toContain('PRESS')
   expect(told.stdout).toContain(`badge-${missed.badge}`)
   expect(told.stdout).toMatch(/acknowledged.*Ada|Ada.*acknowledged/)
