@@ -150,18 +150,25 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
   }
 }
 
-/** A token that is missing keeps its device out, and nothing else. */
+/** A token that is missing or of no use keeps its device out, and nothing else. */
 const tokensOf = async ({ site, faults }: Machine): Promise<Map<string, string>> => {
   const tokens = new Map<string, string>()
   for (const { name, label, token } of site.devices.values()) {
     if (!token) continue
     const why = await resolveSecret(token).then(
-      (secret) => void tokens.set(name, secret),
+      (secret) => unusable(secret, tokens) ?? void tokens.set(name, secret),
       (error: unknown) => messageOf(error),
     )
     faults.set(`no-token:${name}`, why ? `${label} can not press over the API: ${why}` : null)
   }
   return tokens
+}
+
+/** What keeps a token from telling its device; null: nothing. The first of two devices with the same one keeps it. */
+const unusable = (secret: string, tokens: ReadonlyMap<string, string>): string | null => {
+  if (/\s/.test(secret)) return 'its token has a blank in it, and can not be sent as a bearer token'
+  const [other] = [...tokens].find(([, taken]) => taken === secret) ?? []
+  return other === undefined ? null : `it has the same token as ${other}, for which it would be taken`
 }
 
 /** Where and how the API listens, with its token and certificate read. */
