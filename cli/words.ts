@@ -74,8 +74,10 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
     }
     case 'assigned.list':
       return { what: 'assigned', text: `${entry.devices} devices assigned by a list`, style: null }
-    case 'check-in':
-      return { what: 'check-in', text: `${entry.device ?? entry.id} ${entry.is} by ${entry.by}`, style: null }
+    case 'check-in': {
+      const by = entry.is === 'missed' ? '' : ` by ${entry.by}`
+      return { what: 'check-in', text: `${entry.device ?? entry.id} ${entry.is}${by}`, style: null }
+    }
     case 'location-walk':
       return {
         what: 'walk',

@@ -53,8 +53,10 @@ const bare = (schema: z.ZodType): Bare => {
   return { schema: inner, required, fallback, description }
 }
 
-const isDuration = (def: Def): boolean =>
-  def.type === 'pipe' && defOf(def.in!).type === 'string' && defOf(def.out!).type === 'transform'
+/** A text that becomes a number, whatever the limits of the field are. */
+const isDuration = (schema: z.ZodType): boolean =>
+  defOf(schema).type === 'pipe' &&
+  ['100ms', '1s', '1m', '1h', '1d', '100d'].some((text) => typeof schema.safeParse(text).data === 'number')
 
 const isSecret = (def: Def): boolean =>
   def.type === 'union' &&
@@ -67,8 +69,9 @@ const isJson = (schema: z.ZodType): boolean =>
 /** What a person writes: `duration`, `secret`, `text`, `"a" or "b"`, `list of text`. */
 const typeOf = (schema: z.ZodType): string => {
   if (isJson(schema)) return 'anything'
-  const def = defOf(bare(schema).schema)
-  if (isDuration(def)) return 'duration'
+  const inner = bare(schema).schema
+  const def = defOf(inner)
+  if (isDuration(inner)) return 'duration'
   if (isSecret(def)) return 'secret'
   switch (def.type) {
     case 'string':
@@ -108,9 +111,9 @@ const units = [
   ['ms', 1],
 ] as const
 
-const written = (value: unknown, def: Def): string => {
+const written = (value: unknown, schema: z.ZodType): string => {
   if (value === undefined) return ''
-  if (typeof value === 'number' && isDuration(def)) {
+  if (typeof value === 'number' && isDuration(schema)) {
     const [unit, ms] = units.find(([, size]) => value % size === 0 && value >= size) ?? ['ms', 1]
     return `${value / ms}${unit}`
   }
@@ -122,7 +125,7 @@ export const fieldsOf = (schema: z.ZodType, prefix = '', seen: readonly z.ZodTyp
   if (isJson(schema) || seen.includes(schema)) return []
   const { schema: inner } = bare(schema)
   const def = defOf(inner)
-  if (isSecret(def) || isDuration(def)) return []
+  if (isSecret(def) || isDuration(inner)) return []
   const inside = [...seen, schema]
   switch (def.type) {
     case 'object':
@@ -133,7 +136,7 @@ export const fieldsOf = (schema: z.ZodType, prefix = '', seen: readonly z.ZodTyp
           name,
           type: typeOf(value),
           required,
-          fallback: written(fallback, defOf(field)),
+          fallback: written(fallback, field),
           description,
         }
         return [own, ...fieldsOf(value, name, inside)]

@@ -105,7 +105,7 @@ const pressOf = (checkIn: CheckIn): Press => {
     kind: 'duress',
     occurredAt: until,
     raw: { checkIn: id, since, until, note },
-    ...(note === null ? {} : { words: note }),
+    words: note === null ? 'check-in missed' : `check-in missed: ${note}`,
     ...(person === null ? {} : { person }),
     ...(address === null ? {} : { address }),
     ...(place === null ? {} : { sighting: { place, precision: 'unit', from: 'manual', at: since } }),
