@@ -144,6 +144,7 @@ describe('a condition', () => {
         expect(new Set(keys).size).toBe(keys.length)
         expect(keys.length - ends.size).toBeLessThanOrEqual(2)
       }),
+      { numRuns: 2_000 },
     )
   })
 })

@@ -123,7 +123,9 @@ export class Conditions {
     const before = known?.press ?? null
     const key = this.#keyOf(id, event)
     // What a branch tells is over: the condition itself has moved on.
-    this.#put(id, { at: event.since, active: !event.branch, press: event.branch ? null : key })
+    // An event without a time forgets none: the time before it is still the newest that was told.
+    const at = event.since ?? known?.at ?? null
+    this.#put(id, { at, active: !event.branch, press: event.branch ? null : key })
     const press = this.#press(event, key)
     const over = [before, event.branch ? key : null].filter((each) => each !== null)
     return [press, ...over.map((each) => this.#restored(each, event))]
