@@ -128,6 +128,7 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
     openStore: (options) => threadStore({ dir: data, clock, ...options }),
     compile,
     keep: (bytes) => evidence.keep(bytes),
+    forget: (hash, before) => evidence.remove(hash, before),
     secret: resolveSecret,
     newId: randomUUIDv7,
     random: Math.random,

@@ -44,6 +44,8 @@ export interface Around {
   /** Compiles a stored revision of the config again; null when it can't be. */
   compile(config: Json, revision: string): Site | null
   keep(bytes: Uint8Array, about: { mediaType: string; capturedAt: number }): Promise<string>
+  /** Removes evidence that nothing kept names, last kept before `before`. */
+  forget?(hash: string, before: number): Promise<unknown>
   secret(ref: SecretRef): Promise<string>
   newId(): string
   random(): number
@@ -258,6 +260,11 @@ export class Machine {
   /** Keeps bytes as evidence and returns their sha256. */
   keep(bytes: Uint8Array, about: { mediaType: string; capturedAt: number }): Promise<string> {
     return this.#around.keep(bytes, about)
+  }
+
+  /** Removes evidence whose incidents retention has erased. */
+  async forget(hashes: readonly string[], before: number): Promise<void> {
+    for (const hash of hashes) await this.#around.forget?.(hash, before)
   }
 
   /** Hears everything that happens, as it happens, on disk or not. Returns how to stop hearing. */

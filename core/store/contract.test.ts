@@ -282,6 +282,21 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(kept.map(({ id }) => id)).toEqual(['maintenance/0/old', 'heartbeat/0/new', 'maintenance/0/new'])
   })
 
+  test('retention names the evidence that went with its incidents, and not that of others', async () => {
+    const { store } = await start(':memory:')
+    for (const name of ['i1', 'i2']) {
+      await store.commit(press(name, { at: name === 'i1' ? 1_000 : 9_000 }))
+      const settle = {
+        ...receipt(`${name}/0/pager`, 1).settles![0]!,
+        receipt: { result: { evidence: `${name}-hash` } },
+      }
+      await store.commit(quiet({ at: 9_000, settles: [settle] }))
+    }
+    await store.commit(quiet({ at: 2_000, incidents: [incident('i1', { open: false })] }))
+    await store.commit(quiet({ at: 9_000, incidents: [incident('i2', { open: false })] }))
+    expect(await store.prune(5_000, 1_000)).toMatchObject({ more: false, evidence: ['i1-hash'] })
+  })
+
   test('reads in pages', async () => {
     const { store } = await start(':memory:')
     const many = Array.from({ length: 1_100 }, (_, n) => n + 1)

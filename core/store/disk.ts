@@ -7,6 +7,7 @@ import { Ballast } from './ballast.ts'
 import type { Value } from './encode.ts'
 import { firstFile, isFull, nextFile, own, storeFiles } from './files.ts'
 import type { TrailHead } from './port.ts'
+import type { Slice } from './prune.ts'
 import type { Reader } from './reader.ts'
 import { headOf, nothing, type OpenedFile, opened, stateOf } from './salvage.ts'
 import { type Applied, Engine } from './sqlite.ts'
@@ -132,8 +133,8 @@ export class Disk {
   }
 
   /** One slice; what fails here fails the next commit too, which then decides. */
-  prune(before: number): { erased: number; done: boolean } {
-    return this.#engine ? this.#engine.prune(before, this.#mono) : { erased: 0, done: true }
+  prune(before: number): Slice {
+    return this.#engine ? this.#engine.prune(before, this.#mono) : { erased: 0, done: true, evidence: [] }
   }
 
   async backup(path: string): Promise<void> {

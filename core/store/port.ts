@@ -48,7 +48,7 @@ export interface Store {
    * Erases payloads and personal data of what ended before `before`, in slices of 200 rows or 5 ms between which commits
    * go first. Never an open or kept incident, never a live hold; the chain stays. `more`: the budget ran out.
    */
-  prune(before: number, budgetMs: number): Promise<{ readonly erased: number; readonly more: boolean }>
+  prune(before: number, budgetMs: number): Promise<Pruned>
   /** Looks the whole file through for damage, off the alarm path; what is wrong, in words. For after the start. */
   check(): Promise<readonly string[]>
   /** SQLite's own online backup to a new file. */
@@ -178,6 +178,15 @@ export interface HoldRow {
   /** When it was over, ms since the epoch; null while it lives. */
   readonly ended: number | null
   readonly body: Json
+}
+
+/** What retention has erased. */
+export interface Pruned {
+  readonly erased: number
+  /** The budget ran out. */
+  readonly more: boolean
+  /** Hashes of the evidence that went with its incidents: their files are for the caller to remove. */
+  readonly evidence: readonly string[]
 }
 
 /** What is kept of devices, people and places beside incidents: tests, assignments, inspections. */

@@ -59,14 +59,24 @@ const heartbeats = `DELETE FROM command WHERE n IN (SELECT n FROM command WHERE 
   AND receipt IS NOT NULL AND due_at < (SELECT at FROM trail ORDER BY seq DESC LIMIT 1) - 86400000 LIMIT ${bite})
   AND ?1 IS NOT NULL`
 
+/** Pictures and the like that the receipts of an incident name. */
+const evidenceOf = `SELECT receipt ->> '$.result.evidence' AS hash FROM command
+  WHERE id > ?1 || '/' AND id < ?1 || '0' AND receipt ->> '$.result.evidence' IS NOT NULL`
+
+/** What one slice has erased. */
+export interface Slice {
+  readonly erased: number
+  /** Nothing is left to erase. */
+  readonly done: boolean
+  /** Hashes of the evidence that went with it. */
+  readonly evidence: readonly string[]
+}
+
 /** Erases one slice in one transaction; `done` when nothing was left. The chain is never touched. */
-export const pruneSlice = (
-  db: DatabaseSync,
-  before: number,
-  mono: () => number,
-): { erased: number; done: boolean } => {
+export const pruneSlice = (db: DatabaseSync, before: number, mono: () => number): Slice => {
   const until = mono() + sliceMs
   let erased = 0
+  const evidence: string[] = []
   const room = () => erased < sliceRows && mono() < until
   /** false: the slice is full. */
   const exhaust = (sql: string, value: string | number): boolean => {
@@ -84,6 +94,7 @@ export const pruneSlice = (
     for (;;) {
       const id = db.prepare(endedIncidents).get(before)?.['id'] as string | undefined
       if (id === undefined) break
+      for (const row of db.prepare(evidenceOf).iterate(id)) evidence.push(String(row['hash']))
       if (!ofIncident.every((sql) => exhaust(sql, id))) return false
     }
     if (![...lone, heartbeats].every((sql) => exhaust(sql, before))) return false
@@ -100,7 +111,7 @@ export const pruneSlice = (
     const done = all()
     db.exec('COMMIT')
     if (erased > 0) db.exec('PRAGMA incremental_vacuum(200)')
-    return { erased, done }
+    return { erased, done, evidence: [...new Set(evidence)] }
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error

@@ -16,13 +16,15 @@ export abstract class Reads {
 
   abstract health(): port.Health
 
-  async prune(before: number, budgetMs: number): Promise<{ erased: number; more: boolean }> {
+  async prune(before: number, budgetMs: number): Promise<port.Pruned> {
     const { clock } = this.#options
     const until = clock.mono() + budgetMs
+    const evidence: string[] = []
     for (let erased = 0; ; ) {
       const slice = await this.#transport.ask({ do: 'prune', before })
       erased += slice.erased
-      if (slice.done || clock.mono() >= until) return { erased, more: !slice.done }
+      evidence.push(...slice.evidence)
+      if (slice.done || clock.mono() >= until) return { erased, more: !slice.done, evidence }
     }
   }
 

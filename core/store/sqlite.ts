@@ -6,7 +6,7 @@ import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
 import type { Value } from './encode.ts'
 import { type Loaded, load } from './load.ts'
 import type { TrailHead } from './port.ts'
-import { pruneSlice } from './prune.ts'
+import { pruneSlice, type Slice } from './prune.ts'
 import { Reader } from './reader.ts'
 import { migrate, openDatabase } from './schema.ts'
 
@@ -104,7 +104,7 @@ export class Engine {
     this.#transaction(() => this.#writer.trail(at, null, JSON.stringify([entry])))
   }
 
-  prune(before: number, mono: () => number): { erased: number; done: boolean } {
+  prune(before: number, mono: () => number): Slice {
     return pruneSlice(this.#db, before, mono)
   }
 

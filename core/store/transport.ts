@@ -1,6 +1,7 @@
 import { type Continues, Disk, type DiskOptions, type Written } from './disk.ts'
 import type { Value } from './encode.ts'
 import type { TrailHead } from './port.ts'
+import type { Slice } from './prune.ts'
 import type { OpenedFile } from './salvage.ts'
 
 /** What the client asks of the side that holds the files. */
@@ -29,7 +30,7 @@ export interface Replies {
   readonly renew: undefined
   readonly replay: undefined
   readonly adopt: { readonly head: TrailHead; readonly file: string }
-  readonly prune: { readonly erased: number; readonly done: boolean }
+  readonly prune: Slice
   readonly backup: undefined
   readonly tend: boolean
   readonly close: undefined

@@ -178,9 +178,11 @@ export class Watch {
     const { clock, store, site, assignments } = this.#machine
     if (clock.mono() - this.#prunedAt < pruneEveryMs) return
     this.#prunedAt = clock.mono()
-    assignments.forget(clock.now() - site.incidents.retain)
-    void store.prune(clock.now() - site.incidents.retain, pruneBudgetMs).catch((error: unknown) => {
-      this.#log.warn({ error: messageOf(error) }, 'pruning failed')
-    })
+    const before = clock.now() - site.incidents.retain
+    assignments.forget(before)
+    store
+      .prune(before, pruneBudgetMs)
+      .then(({ evidence }) => this.#machine.forget(evidence, before))
+      .catch((error: unknown) => this.#log.warn({ error: messageOf(error) }, 'pruning failed'))
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { directory } from '../store/fixtures/sets.ts'
@@ -34,9 +34,25 @@ test('refuses a new piece when the quota is full, and never removes an old one f
   // Another start counts the same.
   const again = new Evidence(dir.path, { quotaBytes: 2_500 })
   await expect(again.keep(randomBytes(1_000))).rejects.toMatchObject({ code: 'TOO_LARGE' })
-  expect(await again.remove(files()[0]!)).toBe(true)
+  expect(await again.remove(files()[0]!, Number.POSITIVE_INFINITY)).toBe(true)
   await again.keep(randomBytes(1_000))
   expect(files()).toHaveLength(2)
+})
+
+test('retention removes what was last kept before its time, not what something younger has kept again', async () => {
+  const evidence = new Evidence(dir.path)
+  const bytes = randomBytes(100)
+  const hash = await evidence.keep(bytes)
+  const path = join(dir.path, 'evidence', hash)
+  const longAgo = new Date('2020-01-01')
+  utimesSync(path, longAgo, longAgo)
+  const before = Date.parse('2021-01-01')
+  await evidence.keep(bytes)
+  expect(await evidence.remove(hash, before)).toBe(false)
+  utimesSync(path, longAgo, longAgo)
+  expect(await evidence.remove(hash, before)).toBe(true)
+  expect(await evidence.remove(hash, before)).toBe(false)
+  expect(files()).toEqual([])
 })
 
 test('the same bytes twice at once are one piece, and count once', async () => {

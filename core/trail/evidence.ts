@@ -48,12 +48,13 @@ export class Evidence {
   async #keepAs(hash: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#dir, hash)
     await this.#measure()
-    if ((await sizeOf(path)) !== null) return
-    this.#reserve(bytes.byteLength)
+    // Written again, it is as young as what keeps it now: two incidents may have the same picture.
+    const isNew = (await sizeOf(path)) === null
+    if (isNew) this.#reserve(bytes.byteLength)
     try {
       await this.#write(path, bytes)
     } catch (error) {
-      this.#used -= bytes.byteLength
+      if (isNew) this.#used -= bytes.byteLength
       const message = `evidence can't be kept in ${this.#dir}: check space and rights of the disk`
       throw new BridgeError('STORE_FAILED', message, { cause: error })
     }
@@ -68,13 +69,13 @@ export class Evidence {
     return bytes
   }
 
-  /** Removes a piece, for retention; true when it was there. */
-  async remove(hash: string): Promise<boolean> {
+  /** Removes a piece that was last kept before `before`, ms since the epoch: retention. True when it was there. */
+  async remove(hash: string, before: number): Promise<boolean> {
     if (!isHash.test(hash)) return false
     await this.#measure()
     const path = join(this.#dir, hash)
     const size = await sizeOf(path)
-    if (size === null) return false
+    if (size === null || (await stat(path)).mtimeMs >= before) return false
     await unlink(path)
     this.#used -= size
     return true

@@ -83,12 +83,12 @@ test('retention erases payloads and persons, keeps the chain, what is open, held
   const young = { ...press('i401'), at: 900 }
   await store.commit(young)
 
-  expect(await store.prune(400, 60_000)).toEqual({ erased: 0, more: false })
+  expect(await store.prune(400, 60_000)).toEqual({ erased: 0, more: false, evidence: [] })
   const first = await store.prune(800, 0)
   expect(first.more).toBe(true)
   expect(first.erased).toBeLessThan(300)
   expect(await store.prune(800, 60_000)).toMatchObject({ more: false })
-  expect(await store.prune(800, 60_000)).toEqual({ erased: 0, more: false })
+  expect(await store.prune(800, 60_000)).toEqual({ erased: 0, more: false, evidence: [] })
 
   const left = ['i10', 'i20', 'i399', 'i400', 'i401']
   const { rows } = await store.incidents({}, null)
