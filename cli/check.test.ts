@@ -12,7 +12,7 @@ test('a good config ends with 0, what it holds, and the shortest press of each i
   expect(code).toBe(0)
   expect(stdout).toContain('may run: Alder Creek')
   expect(stdout).toMatch(/triage-1-button +sure to see every press/)
-  expect(stdout).toMatch(/fire-panel +sure to see presses of 30 ms and longer/)
+  expect(stdout).toMatch(/fire-panel +sure to see presses of 60 ms and longer/)
 })
 
 test('the demo needs nothing but its secrets', async () => {

@@ -9,10 +9,10 @@ test('the schema knows the fields of each connector by its type', () => {
   const types = [...catalogue.keys()].filter((type) => type !== 'console')
   const connector = connectors.additionalProperties
   expect(connector.properties.type.oneOf.map((way: { const: string }) => way.const)).toEqual(types)
-  const modbus = connector.allOf.find((rule: any) => rule.if.properties.type.const === 'modbus').then
-  expect(modbus.additionalProperties).toBe(false)
-  expect(modbus.required).toEqual(expect.arrayContaining(['type', 'host']))
-  expect(modbus.properties.type).toEqual({ const: 'modbus' })
+  const snpp = connector.allOf.find((rule: any) => rule.if.properties.type.const === 'snpp').then
+  expect(snpp.additionalProperties).toBe(false)
+  expect(snpp.required).toEqual(expect.arrayContaining(['type', 'host']))
+  expect(snpp.properties.type).toEqual({ const: 'snpp' })
 })
 
 test('the schema describes what people write: durations as texts, defaults not required', () => {

@@ -1,6 +1,6 @@
 import { levels } from '../../fact.ts'
 import type { Problem } from '../explain.ts'
-import type { Device } from '../site.ts'
+import type { Device, Site } from '../site.ts'
 import { didYouMean } from '../suggest.ts'
 import { advice, type Check, fatal } from './subject.ts'
 
@@ -37,12 +37,16 @@ export const areasAreKnown: Check = ({ site, extent }) =>
     }),
   )
 
+/** Whether what brings the press knows where from: gateways by their areas, phones by themselves. */
+const saysWhere = ({ locating, connectors }: Site, { connector }: Device): boolean =>
+  locating.has(connector) || connectors.get(connector)?.connector.source === 'mobile'
+
 /** Where a press comes from is known, and as exactly as its place promises. */
 export const pressesHavePlaces: Check = (subject) =>
   [...subject.site.devices.values()].filter(isPressed).flatMap((device): Problem[] => {
     const { name, place } = device
     if (!place)
-      return subject.config.devices[name]!.place !== undefined || subject.site.locating.has(device.connector)
+      return subject.config.devices[name]!.place !== undefined || saysWhere(subject.site, device)
         ? []
         : [
             advice(
