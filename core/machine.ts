@@ -296,6 +296,7 @@ export class Machine {
     this.watch.stop()
     this.bridge.stop()
     this.heartbeats.stop()
+    this.supervision.proofs.flush()
     this.#due.stop()
     this.dispatch.stop()
     await this.watchdog.stop()

@@ -106,12 +106,13 @@ export const encodeKey = (key: AnsweredKey, into: Value[]): void => {
 
 /** The incidents that a set's trail row belongs to, one a line. */
 const touched = ({ trail }: ChangeSet): string | null => {
-  let all = trail.incident
+  const first = trail.incident
+  let more: Set<string> | null = null
   for (const entry of trail.entries) {
     const one = (entry as { incident?: Json } | null)?.incident
-    if (typeof one !== 'string' || one === all) continue
-    if (all === null) all = one
-    else if (!all.split('\n').includes(one)) all += `\n${one}`
+    if (typeof one !== 'string' || one === first) continue
+    more ??= new Set(first === null ? [] : [first])
+    more.add(one)
   }
-  return all
+  return more === null ? first : [...more].join('\n')
 }

@@ -1,13 +1,16 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import type { Json } from '../fact.ts'
 import type { Page } from '../incident/book.ts'
 import type { Register } from '../register.ts'
 import type { Site } from '../site/site.ts'
+import type { RegisterRow } from '../store/port.ts'
 import type { Entry } from '../trail/entry.ts'
 import type { Observed, Proof, ProofWay, Tested } from './records.ts'
 
 /** Outputs that are kept of one proof; a hundred pagers prove no more. */
 const outputsMax = 20
+/** What real presses prove is written together, so long after the first of them, ms. */
+const writeAfterMs = 1_000
 
 /** One row that somebody brings from a list of their own. */
 export interface Brought {
@@ -22,6 +25,9 @@ export class Proofs {
   readonly #clock: Clock
   readonly #register: Register
   readonly #site: Site
+  /** What real presses have proven and is not written yet. */
+  readonly #proven: { readonly row: RegisterRow; readonly entry: Entry }[] = []
+  #timer: Timer | null = null
 
   constructor(parts: { clock: Clock; register: Register; site: Site }) {
     this.#clock = parts.clock
@@ -93,9 +99,30 @@ export class Proofs {
     return { taken: taken.length, older, recorded: committed.recorded }
   }
 
+  /** Writes down what real presses have proven since. */
+  flush(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    const proven = this.#proven.splice(0)
+    if (proven.length === 0) return
+    void this.#register.set(
+      proven.map(({ row }) => row),
+      proven.map(({ entry }) => entry),
+      { waits: false },
+    )
+  }
+
+  /** In a storm each press would otherwise cost another row of the trail, for something that can wait. */
+  #later(device: string, body: Json, entry: Entry): void {
+    const row = { kind: 'test', name: device, body }
+    this.#register.put(row)
+    this.#proven.push({ row, entry })
+    this.#timer ??= this.#clock.after(writeAfterMs, () => this.flush())
+  }
+
   #prove(device: string, proof: Proof, incident: string): void {
     const words = proof.outputs.map(({ capability, target, proof: by }) => `${capability} ${target} (${by})`)
-    this.#write(device, testedOf(proof), {
+    const entry: Entry = {
       what: 'test',
       incident,
       device,
@@ -103,7 +130,9 @@ export class Proofs {
       how: proof.how,
       by: proof.by,
       words: words.join(', '),
-    })
+    }
+    if (proof.how === 'real') this.#later(device, testedOf(proof), entry)
+    else this.#write(device, testedOf(proof), entry)
   }
 
   /** Only who tests wants to know that a test failed; of a real press its receipts say it. */

@@ -99,9 +99,15 @@ export class Supervision {
 
   /** All that an incident's press was to cause at once has ended. */
   ended(page: Page): void {
-    if (page.incident.mode === 'walk-test') this.#finish(page)
+    if (page.incident.mode === 'walk-test') {
+      this.#finish(page)
+      return
+    }
     // Without a name: the register is kept longer than incidents and their persons.
-    else this.proofs.ended(page, page.incident.drill ? 'a drill' : 'a press')
+    this.proofs.ended(page, page.incident.drill ? 'a drill' : 'a press')
+    // An incident may stay open for hours, and of these nobody asks again.
+    page.ended.length = 0
+    page.openedBy = null
   }
 
   /** Called every second. */
