@@ -47,7 +47,9 @@ it('missed, it pages within a second: where, who, and the note', async () => {
   await hospital.advance(minutes(30) - 1_000)
   expect(pages()).toEqual([])
   await hospital.advance(2_000)
-  expect(pages()).toEqual([expect.stringMatching(/^DURESS at 12 Oak St, .*by nurse-1.*check-in missed: large dog/)])
+  expect(pages()).toEqual([
+    expect.stringMatching(/^DURESS at 12 Oak St, .*by nurse-1.*check-in missed: large dog/),
+  ])
 })
 
 it('checked in, nothing happens', async () => {
