@@ -11,6 +11,7 @@ const tools = {
   xmllint: 'libxml2-utils',
   'systemd-notify': 'systemd',
   openssl: 'openssl',
+  chromium: 'chromium',
 } as const
 
 /** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */

@@ -11,6 +11,8 @@ afterEach(async () => {
 const files = [
   ['/', 'text/html'],
   ['/status.js', 'text/javascript'],
+  ['/walk', 'text/html'],
+  ['/walk.js', 'text/javascript'],
   ['/status.css', 'text/css'],
   ['/status.svg', 'image/svg+xml'],
 ] as const
@@ -27,13 +29,15 @@ test('the page loads nothing from elsewhere, runs nothing inline and may not be 
     expect(policy).not.toContain('unsafe')
     const text = await response.text()
     expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
-    if (path === '/') expect(text).not.toMatch(/<style|<script>| style=| on\w+=/)
+    if (type === 'text/html') expect(text).not.toMatch(/<style|<script>| style=| on\w+=/)
   }
 })
 
 test('whatever the bridge says is inserted as text', () => {
-  const script = readFileSync(new URL('./status.js', import.meta.url), 'utf8')
-  expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function/)
+  for (const name of ['status.js', 'walk.js']) {
+    const script = readFileSync(new URL(name, import.meta.url), 'utf8')
+    expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function/)
+  }
 })
 
 test('the page holds nothing of the site, so that it may be loaded without a token', async () => {
