@@ -9,6 +9,8 @@ import type { Observed, Proof, ProofWay, Tested } from './records.ts'
 
 /** Outputs that are kept of one proof; a hundred pagers prove no more. */
 const outputsMax = 20
+/** Of a real press the first ones will do: its incident has the receipts of all. */
+const realOutputsMax = 3
 /** What real presses prove is written together, so long after the first of them, ms. */
 const writeAfterMs = 1_000
 
@@ -58,18 +60,15 @@ export class Proofs {
           ? 'nothing was to be sent at once'
           : bad.map(({ command, receipt }) => `${command.capability} ${command.target}: ${receipt.why}`)[0]
     if (why !== undefined) return this.#fail(page, device.name, how, by, why)
-    const outputs = page.ended.map(
+    const kept = page.ended.slice(0, how === 'real' ? realOutputsMax : outputsMax)
+    const outputs = kept.map(
       ({ command: { target, capability }, receipt: { proof } }): Observed => ({
         target,
         capability,
         proof: proof ?? 'sent',
       }),
     )
-    this.#prove(
-      device.name,
-      { at: openedBy.receivedAt, by, how, outputs: outputs.slice(0, outputsMax) },
-      incident.id,
-    )
+    this.#prove(device.name, { at: openedBy.receivedAt, by, how, outputs }, incident.id)
     return null
   }
 
