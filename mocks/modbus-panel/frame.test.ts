@@ -63,18 +63,10 @@ test('the check sum of 02 07 is 41 12, as in Modbus over Serial Line 1.02, 6.2.2
 const anyUnit = fc.integer({ min: 17, max: 247 })
 
 const reading = fc
-  .tuple(
-    anyUnit,
-    fc.constantFrom(1, 2, 3, 4, 5, 6, 8),
-    fc.uint8Array({ minLength: 4, maxLength: 4 }),
-  )
+  .tuple(anyUnit, fc.constantFrom(1, 2, 3, 4, 5, 6, 8), fc.uint8Array({ minLength: 4, maxLength: 4 }))
   .map(([unit, code, rest]) => ({ transaction: 0, unit, pdu: Buffer.from([code, ...rest]) }))
 const writing = fc
-  .tuple(
-    anyUnit,
-    fc.constantFrom(15, 16),
-    fc.uint8Array({ minLength: 1, maxLength: 200 }),
-  )
+  .tuple(anyUnit, fc.constantFrom(15, 16), fc.uint8Array({ minLength: 1, maxLength: 200 }))
   .map(([unit, code, data]) => ({
     transaction: 0,
     unit,
