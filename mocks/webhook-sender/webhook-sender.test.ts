@@ -23,6 +23,8 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     if (Number(request.headers['content-length']) > 1_000_000 && request.url === '/small') {
       response.writeHead(413, { connection: 'close' }).end('too large')
+      // What is left unread would reset the connection, and take the refusal along.
+      request.resume()
       return
     }
     const chunks: Buffer[] = []
