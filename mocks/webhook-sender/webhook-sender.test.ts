@@ -22,8 +22,8 @@ beforeEach(async () => {
   arrived = () => {}
   server = createServer((request, response) => {
     if (Number(request.headers['content-length']) > 1_000_000 && request.url === '/small') {
-      response.writeHead(413, { connection: 'close' }).end('too large')
-      // What is left unread would reset the connection, and take the refusal along.
+      response.writeHead(413).end('too large')
+      // A connection that is closed with something unread is reset, and the refusal goes with it.
       request.resume()
       return
     }
