@@ -150,7 +150,9 @@ const post = (
   new Promise((resolve) => {
     const { method, body } = delivery
     const length = how === 'chunked' ? {} : { 'content-length': String(body.length) }
-    const call = request(url, { method, headers: { ...delivery.headers, ...length }, agent: false })
+    // Kept alive until the answer is read: a connection that is closed under the rest of a body loses the answer.
+    const headers = { connection: 'keep-alive', ...delivery.headers, ...length }
+    const call = request(url, { method, headers, agent: false })
     const finish = (returned: Returned) => {
       clearTimeout(timer)
       call.destroy()
