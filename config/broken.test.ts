@@ -40,6 +40,45 @@ const broken: Record<string, readonly Case[]> = {
     ],
     ['two keys on one line', 'unit: 1', 'unit: ¶1: 2', 'line of its own'],
   ],
+  runners: [
+    [
+      'a worker where there are none',
+      'type: pager',
+      'type: pager\n    runs-on: ¶edge-1',
+      'no worker `edge-1`',
+      '`queue.workers`',
+    ],
+    [
+      'a worker that does not exist',
+      'connectors:\n',
+      'queue: { redis: redis://127.0.0.1, workers: { edge-1: { key: { env: K } } } }\nconnectors:\n  sms: { type: pager, host: sms.example.org, runs-on: [edge-1, ¶edge-2] }\n',
+      'no worker `edge-2`',
+    ],
+    [
+      'a password in the URL of Redis',
+      'connectors:\n',
+      'queue: { redis: ¶redis://bridge:hunter2@10.0.0.1, workers: {} }\nconnectors:\n',
+      'redis://USER@HOST',
+    ],
+    [
+      'a key that is no reference',
+      'connectors:\n',
+      'queue: { redis: redis://127.0.0.1, workers: { edge-1: { key: ¶hunter2 } } }\nconnectors:\n',
+      'key',
+    ],
+    [
+      'certificates without TLS',
+      'connectors:\n',
+      'queue: { redis: redis://127.0.0.1, workers: {}, ¶tls: { ca: ca.pem } }\nconnectors:\n',
+      'rediss://',
+    ],
+    [
+      'a worker with the name of the bridge',
+      'connectors:\n',
+      'queue: { redis: redis://127.0.0.1, workers: { ¶bridge: { key: { env: K } } } }\nconnectors:\n',
+      'bridge itself',
+    ],
+  ],
   faults: [
     [
       'a responder who does not exist',
@@ -760,6 +799,14 @@ test('a connector of a third party that is wrong, or throws, is a finding', () =
   }
   expect(fatalOf(good, having({ check: fails }))).toContain("can't check this: boom")
   expect(fatalOf(good, having({ link: fails }))).toContain("can't work with this: boom")
+})
+
+test('workers run outputs: what only hears does not run on one', () => {
+  const { can: _none, ...deaf } = catalogue.get('panel') as Connector
+  const queue = 'queue: { redis: redis://127.0.0.1, workers: { edge-1: { key: { env: K } } } }\n'
+  const text = `${queue}${good.replace('type: panel', 'type: panel\n    runs-on: edge-1')}`
+  expect(fatalOf(text, new Map([...catalogue, ['panel', deaf]]))).toContain('only hears')
+  expect(fatalOf(text, catalogue)).toBe('')
 })
 
 test('all findings are said at once, in the order of the file', () => {

@@ -18,23 +18,25 @@ const adopt = (schema: z.ZodType, prefix: string, defs: Schema): Schema => {
   return rest
 }
 
-/** A connector's own fields, and `type` beside them. */
-const withType = (schema: Schema, type: string): Schema => {
+/** A connector's own fields, and beside them those that all have. */
+const withCommon = (schema: Schema, type: string, common: Schema): Schema => {
   for (const ways of ['anyOf', 'oneOf', 'allOf'])
-    if (schema[ways]) return { ...schema, [ways]: schema[ways].map((way: Schema) => withType(way, type)) }
+    if (schema[ways])
+      return { ...schema, [ways]: schema[ways].map((way: Schema) => withCommon(way, type, common)) }
   return {
     ...schema,
-    properties: { type: { const: type }, ...schema['properties'] },
+    properties: { ...common, type: { const: type }, ...schema['properties'] },
     required: ['type', ...(schema['required'] ?? [])],
   }
 }
 
-const connectorSchema = (catalogue: Catalogue, defs: Schema): Schema => {
+const connectorSchema = (catalogue: Catalogue, common: Schema, defs: Schema): Schema => {
   const configured = [...catalogue.values()].filter(({ type }) => type !== 'console')
   return {
     type: 'object',
     required: ['type'],
     properties: {
+      ...common,
       type: {
         description: 'Kind of connector.',
         oneOf: configured.map(({ type, summary }) => ({ const: type, description: summary })),
@@ -42,7 +44,7 @@ const connectorSchema = (catalogue: Catalogue, defs: Schema): Schema => {
     },
     allOf: configured.map(({ type, config }) => ({
       if: { properties: { type: { const: type } }, required: ['type'] },
-      then: withType(adopt(config, type, defs), type),
+      then: withCommon(adopt(config, type, defs), type, common),
     })),
   }
 }
@@ -65,7 +67,8 @@ export const jsonSchema = (catalogue: Catalogue): Schema => {
   const defs: Schema = {}
   const whole = adopt(SiteConfig, 'site', defs)
   const { connectors, devices } = whole['properties']
-  connectors.additionalProperties = connectorSchema(catalogue, defs)
+  const { properties: common } = connectors.additionalProperties
+  connectors.additionalProperties = connectorSchema(catalogue, common, defs)
   const { properties } = devices.additionalProperties
   Object.assign(properties, toJson(ListFields)['properties'])
   devices.propertyNames = { type: 'string', maxLength: 100 }

@@ -1,9 +1,10 @@
 import { type Clock, deadline, sleep } from '../clock.ts'
 import { failed, type Order, type Outcome } from '../command.ts'
-import type { Connector, Context, Link, Log, Opening, Recorded, SecretRef } from '../connector.ts'
+import type { Context, Link, Log, Opening, Recorded, SecretRef } from '../connector.ts'
 import { BridgeError, messageOf } from '../error.ts'
 import type { Fact, Json, State } from '../fact.ts'
 import type { Site } from '../site/site.ts'
+import { type Part, partition } from './part.ts'
 
 /** How long `open` may take before it is given up and tried again, ms. */
 const openMs = 10_000
@@ -116,42 +117,6 @@ export class InlineRunner {
   async stop(): Promise<void> {
     await Promise.all([...this.#links.values()].map((running) => running.stop()))
   }
-}
-
-interface Part {
-  readonly connector: Connector
-  readonly connectorName: string
-  readonly config: unknown
-  readonly inputs: Map<string, unknown>
-  readonly outputs: Map<string, unknown>
-}
-
-/** Which devices and contact paths share a link; a connector without any still has one, since it may listen. */
-const partition = (site: Site): Map<string, Part> => {
-  const parts = new Map<string, Part>()
-  const part = (link: string, connectorName: string): Part => {
-    const entry = site.connectors.get(connectorName)
-    if (!entry) throw new Error(`no connector ${connectorName}`)
-    const made = parts.get(link) ?? {
-      connector: entry.connector,
-      connectorName,
-      config: entry.config,
-      inputs: new Map(),
-      outputs: new Map(),
-    }
-    parts.set(link, made)
-    return made
-  }
-  for (const device of site.devices.values()) {
-    const on = part(device.link, device.connector)
-    if (device.input !== null) on.inputs.set(device.name, device.input)
-    if (device.output !== null) on.outputs.set(device.name, device.output)
-  }
-  for (const responder of site.responders.values())
-    for (const path of responder.paths) part(path.link, path.connector).outputs.set(path.name, path.address)
-  for (const name of site.connectors.keys())
-    if (![...parts.values()].some((made) => made.connectorName === name)) part(name, name)
-  return parts
 }
 
 /** One link through its lives. */

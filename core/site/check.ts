@@ -2,6 +2,7 @@ import * as acts from './check/acts.ts'
 import * as devices from './check/devices.ts'
 import * as doors from './check/doors.ts'
 import * as responders from './check/responders.ts'
+import * as runners from './check/runners.ts'
 import * as silence from './check/silence.ts'
 import type { Check, Subject } from './check/subject.ts'
 import * as supervision from './check/supervision.ts'
@@ -59,6 +60,10 @@ const checks: readonly Check[] = [
   wiring.portsDiffer,
   wiring.urlsHoldNoSecrets,
   wiring.connectorsAgree,
+  // Commands find somebody who carries them out.
+  runners.workersExist,
+  runners.workersAreUsed,
+  runners.queueIsGuarded,
 ]
 
 /** Checks the parts of a config against each other. Pure; finds all, not the first. */

@@ -25,7 +25,7 @@ const buildConnectors = (
   problems: Problem[],
 ): ReadonlyMap<string, ConnectorEntry> => {
   const entries = new Map<string, ConnectorEntry>()
-  for (const [name, { type, ...raw }] of Object.entries(configs)) {
+  for (const [name, { type, isolate = false, 'runs-on': runsOn = [], ...raw }] of Object.entries(configs)) {
     const connector = catalogue.get(type)
     if (!connector) {
       const types = [...catalogue.keys()].filter((known) => known !== 'console')
@@ -36,12 +36,18 @@ const buildConnectors = (
     const { value, problems: found } = read(connector.config, raw, ['connectors', name])
     problems.push(...found)
     // Without its config the addresses of its devices can still be read.
-    entries.set(name, { name, connector, config: value })
+    entries.set(name, { name, connector, config: value, isolate, runsOn: [runsOn].flat() })
   }
   // Built in, so that highlighting a door needs no config.
   const console = catalogue.get('console')
   if (console)
-    entries.set('console', { name: 'console', connector: console, config: console.config.parse({}) })
+    entries.set('console', {
+      name: 'console',
+      connector: console,
+      config: console.config.parse({}),
+      isolate: false,
+      runsOn: [],
+    })
   return entries
 }
 
@@ -104,6 +110,7 @@ export const assemble = (
     supervision: buildSupervision(config.supervision, find, responders, devices),
     incidents: config.incidents,
     api: config.api,
+    queue: config.queue ?? null,
   }
   return { site, problems }
 }

@@ -201,6 +201,41 @@ const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
   }),
 )
 
+const Queue = z
+  .strictObject({
+    redis: z
+      .string()
+      .regex(
+        /^rediss?:\/\/([^/?#\s:@]+@)?(\[[0-9a-fA-F:]+\]|[^:/?#\s@]+)(:\d{1,5})?(\/\d{1,2})?$/,
+        'write redis://USER@HOST:PORT, or rediss:// for TLS; the password has a field of its own',
+      )
+      .describe('Where Redis is: `redis://USER@HOST:PORT/DB`, `rediss://` for TLS.'),
+    password: SecretRef.optional().describe('Password of the Redis user.'),
+    tls: z
+      .strictObject({
+        ca: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('Path of the certificates that are trusted, PEM; default: those of the system.'),
+        cert: z.string().min(1).optional().describe('Path of our own certificate, PEM.'),
+        key: SecretRef.optional().describe('The private key of our own certificate, PEM.'),
+      })
+      .optional()
+      .describe('Certificates for `rediss://`.'),
+    workers: z
+      .record(
+        Name.refine((name) => name !== 'bridge', '`bridge` is the bridge itself'),
+        z.strictObject({
+          key: SecretRef.describe(
+            '32 bytes in base64, the same on the worker; what passes through Redis is sealed with them.',
+          ),
+        }),
+      )
+      .describe('The workers, each with its key.'),
+  })
+  .describe('Workers on other machines, and the Redis that commands reach them by.')
+
 /** Common to everything that can be acted upon. */
 const perceptible = Perceptible.optional().describe(
   'What people nearby may notice when it acts: none, vibrate, sound, speech or motion. Undeclared counts as sound, a camera as motion.',
@@ -371,11 +406,26 @@ export const SiteConfig = z.strictObject({
   incidents: Incidents,
   people: People,
   supervision: Supervision,
+  queue: Queue.optional(),
   places: z.record(Name, Place).describe('The tree of places.'),
   connectors: z
     .record(
       Name.refine((name) => name !== 'console', '`console` is the built-in one'),
-      z.looseObject({ type: z.string().describe('Kind of connector.') }),
+      z.looseObject({
+        type: z.string().describe('Kind of connector.'),
+        isolate: z
+          .boolean()
+          .optional()
+          .describe(
+            'Whether its links live in threads of their own, so that a defect there harms nothing else.',
+          ),
+        'runs-on': z
+          .union([Name, z.array(Name).min(1).max(8)])
+          .optional()
+          .describe(
+            'Workers that act on its outputs, the preferred one first; the bridge itself stands in for them.',
+          ),
+      }),
     )
     .describe('The systems and wires that the bridge is connected to.'),
   devices: z.record(Name, Device).default({}).describe('The devices on them.'),

@@ -38,6 +38,10 @@ export interface ConnectorEntry {
   readonly connector: Connector
   /** Parsed by the connector's schema. */
   readonly config: unknown
+  /** Whether its links live in threads of their own. */
+  readonly isolate: boolean
+  /** Workers that act on its outputs, the preferred one first; none: the bridge does. */
+  readonly runsOn: readonly string[]
 }
 
 /** One thing on a wire. */
@@ -175,4 +179,6 @@ export interface Site {
   readonly assignments: ReadonlyMap<string, Assignment>
   readonly incidents: SiteConfig['incidents']
   readonly api: SiteConfig['api']
+  /** Workers on other machines; null: there are none. */
+  readonly queue: NonNullable<SiteConfig['queue']> | null
 }
