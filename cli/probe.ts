@@ -5,6 +5,7 @@ import type { Log } from '../core/connector.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
 import { InlineRunner, type LinkHealth } from '../core/runner/inline.ts'
+import { partition } from '../core/runner/part.ts'
 import type { Site } from '../core/site/site.ts'
 import { paint, say, sayJson, table } from './print.ts'
 import { readSite } from './site.ts'
@@ -130,7 +131,7 @@ const probeAll = async (site: Site, targets: readonly Target[]): Promise<Probed[
     cursor: () => undefined,
     turned: (health) => first.get(health.name)?.(health),
   })
-  runner.start(partOf(site, targets))
+  runner.start(partition(partOf(site, targets)))
   try {
     return await Promise.all(
       targets.map(async ({ name, link, address }) => {

@@ -26,6 +26,7 @@ import { Register } from './register.ts'
 import { Response } from './response.ts'
 import { restore, snapshot } from './restart.ts'
 import { InlineRunner } from './runner/inline.ts'
+import { partition } from './runner/part.ts'
 import type { Device, Site } from './site/site.ts'
 import type { Opened, Store, StoreOptions } from './store/port.ts'
 import { type Fault, Faults, faultRow } from './supervision/faults.ts'
@@ -240,7 +241,7 @@ export class Machine {
 
   /** Opens the links and starts to watch; waits for none of them. */
   start(): void {
-    this.runner.start(this.site)
+    this.runner.start(partition(this.site))
     this.supervision.start()
     this.heartbeats.start()
     this.watchdog.start()

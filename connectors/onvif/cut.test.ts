@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { SystemClock } from '../../core/clock.ts'
 import type { Json } from '../../core/fact.ts'
 import { InlineRunner } from '../../core/runner/inline.ts'
+import { partition } from '../../core/runner/part.ts'
 import type { Site } from '../../core/site/site.ts'
 import { startOnvifCamera } from '../../mocks/onvif-camera/index.ts'
 import { testContext } from '../../test/context.ts'
@@ -37,11 +38,12 @@ test('a cut of 20 s, as core runs the link: the press made during it is seen, an
   const config = configOf(camera.url)
   const input = onvif.input?.parse({ digital: 'DI_0' })
   const button = { name: 'button', connector: 'cam', link: 'cam', input, output: null }
-  runner.start({
+  const site = {
     devices: new Map([['button', button]]),
     responders: new Map(),
     connectors: new Map([['cam', { connector: onvif, config }]]),
-  } as unknown as Site)
+  }
+  runner.start(partition(site as unknown as Site))
   const press = () => {
     camera.input('DI_0', true)
     camera.input('DI_0', false)

@@ -3,8 +3,7 @@ import { failed, type Order, type Outcome } from '../command.ts'
 import type { Context, Link, Log, Opening, Recorded, SecretRef } from '../connector.ts'
 import { BridgeError, messageOf } from '../error.ts'
 import type { Fact, Json, State } from '../fact.ts'
-import type { Site } from '../site/site.ts'
-import { type Part, partition } from './part.ts'
+import type { Part } from './part.ts'
 
 /** How long `open` may take before it is given up and tried again, ms. */
 const openMs = 10_000
@@ -54,9 +53,9 @@ export class InlineRunner {
     this.#around = around
   }
 
-  /** Starts to open every link of the site; waits for none of them. */
-  start(site: Site): void {
-    for (const [name, part] of partition(site)) {
+  /** Starts to open these links; waits for none of them. */
+  start(parts: ReadonlyMap<string, Part>): void {
+    for (const [name, part] of parts) {
       const running = new Running(name, part, this.#around)
       this.#links.set(name, running)
       running.start()
