@@ -1,63 +1,32 @@
-import { readFile } from 'node:fs/promises'
-import { Redis, type RedisOptions } from 'ioredis'
-import { afterEach, describe, expect, test } from 'vitest'
-import { type RedisServer, startRedis } from './server.ts'
-
-const open: (() => unknown)[] = []
-
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close()
-})
-
-const start: typeof startRedis = async (options) => {
-  const redis = await startRedis(options)
-  open.push(() => redis.stop())
-  return redis
-}
-
-type Login = Pick<RedisOptions, 'tls' | 'username' | 'password'>
-
-/** A client that says at once what is wrong. */
-const client = async (redis: RedisServer, options: Login = {}): Promise<Redis> => {
-  const atOnce = { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5_000 }
-  const made = new Redis({ host: redis.host, port: redis.port, ...atOnce, ...options })
-  open.push(() => made.disconnect())
-  made.on('error', () => {})
-  await made.connect()
-  return made
-}
-
-const certificate = async ({ tls }: RedisServer) => ({
-  ca: await readFile(tls?.ca as string),
-  cert: await readFile(tls?.cert as string),
-  key: await readFile(tls?.key as string),
-})
+import { describe, expect, test } from 'vitest'
+import { certificateOf, testClient, testRedis } from './client.ts'
+import { startRedis } from './server.ts'
 
 describe('a real Redis', () => {
   test('is Redis 7 with the settings that the bridge asks for', async () => {
-    const redis = await start()
+    const redis = await testRedis()
     expect(await redis.cli('INFO', 'server')).toMatch(/redis_version:7\./)
     expect(await redis.cli('CONFIG', 'GET', 'append*')).toMatch(/appendonly\nyes/)
     expect(await redis.cli('CONFIG', 'GET', 'maxmemory-policy')).toMatch(/noeviction/)
   })
 
   test('has what it answered for after a power cut, on the same port', async () => {
-    const redis = await start()
-    const before = await client(redis)
+    const redis = await testRedis()
+    const before = await testClient(redis)
     await before.set('press', 'triage-2')
     const gone = new Promise((resolve) => before.once('end', resolve))
     const url = redis.url
     await redis.kill()
     await gone
-    await expect(client(redis)).rejects.toThrow()
+    await expect(testClient(redis)).rejects.toThrow()
     await redis.start()
     expect(redis.url).toBe(url)
-    expect(await (await client(redis)).get('press')).toBe('triage-2')
+    expect(await (await testClient(redis)).get('press')).toBe('triage-2')
   })
 
   test('answers nothing while it is frozen, and everything after it', async () => {
-    const redis = await start()
-    const one = await client(redis)
+    const redis = await testRedis()
+    const one = await testClient(redis)
     await redis.freeze()
     let answered = false
     const asked = one.set('press', 'triage-2').finally(() => {
@@ -70,7 +39,7 @@ describe('a real Redis', () => {
   })
 
   test('is killed while it is frozen', async () => {
-    const redis = await start()
+    const redis = await testRedis()
     await redis.cli('SET', 'press', 'triage-2')
     await redis.freeze()
     await redis.kill()
@@ -79,8 +48,8 @@ describe('a real Redis', () => {
   })
 
   test('reads, but refuses to write as somebody that follows another', async () => {
-    const redis = await start()
-    const one = await client(redis)
+    const redis = await testRedis()
+    const one = await testClient(redis)
     await one.set('press', 'triage-2')
     await redis.readOnly()
     await expect(one.set('press', 'triage-3')).rejects.toThrow('READONLY')
@@ -90,8 +59,8 @@ describe('a real Redis', () => {
   })
 
   test('refuses to write when it is full', async () => {
-    const redis = await start({ maxmemory: '50mb' })
-    const one = await client(redis)
+    const redis = await testRedis({ maxmemory: '50mb' })
+    const one = await testClient(redis)
     await redis.fill()
     await expect(one.set('press', 'triage-2')).rejects.toThrow('OOM')
     await redis.empty()
@@ -100,7 +69,7 @@ describe('a real Redis', () => {
   })
 
   test('shows every byte that it holds, and in its files what was overwritten', async () => {
-    const redis = await start()
+    const redis = await testRedis()
     const first = 'Ada Lovelace, '.repeat(20)
     await redis.cli('HSET', 'who', 'name', first)
     await redis.cli('HSET', 'who', 'name', 'nobody')
@@ -118,48 +87,50 @@ describe('a real Redis', () => {
   })
 
   test('leaves nothing behind, and stops twice', async () => {
-    const redis = await start()
+    const redis = await testRedis()
     await redis.stop()
     await redis.stop()
-    await expect(client(redis)).rejects.toThrow()
+    await expect(testClient(redis)).rejects.toThrow()
   })
 })
 
 describe('TLS and users', () => {
   test('a client with a certificate of the authority gets in, another does not', async () => {
-    const redis = await start({ tls: true })
+    const redis = await testRedis({ tls: true })
     expect(redis.url).toMatch(/^rediss:/)
-    const tls = await certificate(redis)
-    expect(await (await client(redis, { tls })).ping()).toBe('PONG')
-    const stranger = await start({ tls: true })
-    await expect(client(redis, { tls: { ca: tls.ca } })).rejects.toThrow()
-    await expect(client(redis, { tls: { ...(await certificate(stranger)), ca: tls.ca } })).rejects.toThrow()
-    await expect(client(redis, { tls: await certificate(stranger) })).rejects.toThrow()
+    const tls = await certificateOf(redis)
+    expect(await (await testClient(redis, { tls })).ping()).toBe('PONG')
+    const stranger = await testRedis({ tls: true })
+    await expect(testClient(redis, { tls: { ca: tls.ca } })).rejects.toThrow()
+    await expect(
+      testClient(redis, { tls: { ...(await certificateOf(stranger)), ca: tls.ca } }),
+    ).rejects.toThrow()
+    await expect(testClient(redis, { tls: await certificateOf(stranger) })).rejects.toThrow()
   })
 
   test('a user does what its line allows, and nobody else anything', async () => {
     const users = ['user default off', 'user bridge on >secret ~bull:* +@all -flushall']
-    const redis = await start({ tls: true, users })
-    const tls = await certificate(redis)
-    const bridge = await client(redis, { tls, username: 'bridge', password: 'secret' })
+    const redis = await testRedis({ tls: true, users })
+    const tls = await certificateOf(redis)
+    const bridge = await testClient(redis, { tls, username: 'bridge', password: 'secret' })
     expect(await bridge.set('bull:press', 'x')).toBe('OK')
     await expect(bridge.set('press', 'x')).rejects.toThrow('NOPERM')
     await expect(bridge.flushall()).rejects.toThrow('NOPERM')
-    await expect(client(redis, { tls, username: 'bridge', password: 'guess' })).rejects.toThrow()
-    await expect(client(redis, { tls })).rejects.toThrow()
+    await expect(testClient(redis, { tls, username: 'bridge', password: 'guess' })).rejects.toThrow()
+    await expect(testClient(redis, { tls })).rejects.toThrow()
   })
 })
 
 test.each([{}, { tls: true as const }])(
   'a replica takes over with all that its primary had (%o)',
   async (how) => {
-    const primary = await start({ ...how, users: ['user bridge on >secret ~* +@all'] })
-    const replica = await start({ replicaOf: primary })
-    const at = how.tls ? { tls: await certificate(replica) } : {}
-    const link = await client(primary, { ...at, username: 'bridge', password: 'secret' })
+    const primary = await testRedis({ ...how, users: ['user bridge on >secret ~* +@all'] })
+    const replica = await testRedis({ replicaOf: primary })
+    const at = how.tls ? { tls: await certificateOf(replica) } : {}
+    const link = await testClient(primary, { ...at, username: 'bridge', password: 'secret' })
     await link.set('press', 'triage-2')
     expect(await link.wait(1, 5_000)).toBe(1)
-    const spare = await client(replica, { ...at, username: 'bridge', password: 'secret' })
+    const spare = await testClient(replica, { ...at, username: 'bridge', password: 'secret' })
     await expect(spare.set('press', 'triage-3')).rejects.toThrow('READONLY')
     await primary.kill()
     await replica.writable()
