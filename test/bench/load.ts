@@ -14,6 +14,7 @@ export class Load {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
   #next = 0
   refused = 0
+  acknowledged = 0
 
   constructor(port: number) {
     this.#port = port
@@ -41,13 +42,34 @@ export class Load {
     return this.#taken(Array.from({ length: presses }, () => this.#press()))
   }
 
+  /**
+   * Keeps `atOnce` presses on their way, for `seconds` or until `presses` are sent; `complete` tells how many have
+   * arrived whole. Returns how many a second did, without those of the first second.
+   */
+  async kept(atOnce: number, seconds: number, presses: number, complete: () => Promise<number>) {
+    const startedAt = now()
+    const refusedBefore = this.refused
+    const all: Promise<Sent | null>[] = []
+    let first = { at: startedAt, complete: 0 }
+    let last = first
+    while (all.length < presses && last.at < startedAt + 1_000 * seconds) {
+      last = { complete: await complete(), at: now() }
+      if (last.at < startedAt + 1_000) first = last
+      const onTheirWay = all.length - last.complete - (this.refused - refusedBefore)
+      const sending = Math.min(presses - all.length, Math.max(0, atOnce - onTheirWay))
+      for (let n = 0; n < sending; n++) all.push(this.#press())
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    const perSecond = (last.complete - first.complete) / ((last.at - first.at) / 1_000)
+    return { sent: await this.#taken(all), perSecond }
+  }
+
   end(): void {
     this.#agent.destroy()
   }
 
   async #taken(all: Promise<Sent | null>[]): Promise<Sent[]> {
     const sent = await Promise.all(all)
-    this.refused += sent.filter((one) => one === null).length
     return sent.filter((one) => one !== null)
   }
 
@@ -57,8 +79,18 @@ export class Load {
     const at = now()
     const headers = { 'content-type': 'application/json', authorization: 'Bearer bench' }
     return new Promise((resolve) => {
-      const { port } = { port: this.#port }
-      const options = { host: '127.0.0.1', port, method: 'POST', path: '/', agent: this.#agent, headers }
+      const refuse = () => {
+        this.refused++
+        resolve(null)
+      }
+      const options = {
+        host: '127.0.0.1',
+        port: this.#port,
+        method: 'POST',
+        path: '/',
+        agent: this.#agent,
+        headers,
+      }
       const posted = request(options, (response) => {
         let text = ''
         response.setEncoding('utf8')
@@ -66,12 +98,15 @@ export class Load {
           text += chunk
         })
         response.on('end', () => {
-          const isTaken = response.statusCode === 200
-          const press = isTaken ? (JSON.parse(text) as { incident: string }).incident : ''
-          resolve(isTaken ? { press, at, acknowledgedAt: now() } : null)
+          if (response.statusCode !== 200) return refuse()
+          this.acknowledged++
+          const { incident: press } = JSON.parse(text) as { incident: string }
+          resolve({ press, at, acknowledgedAt: now() })
         })
+        // Killed in the middle of its answer.
+        response.on('error', refuse)
       })
-      posted.on('error', () => resolve(null))
+      posted.on('error', refuse)
       posted.end(body)
     })
   }

@@ -1,41 +1,111 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
 import { now } from './process.ts'
 
 /**
  * Ten targets on ten ports. Each answers at once and notes which press it was told of and when; `report` gives, for each
- * press, how many arrived, how many different ones, and when the last did.
+ * press, how many arrived, how many different ones, when the last did, and when each target was first told. One of them
+ * can `hang` (it takes requests and answers none) until it shall `answer`, or `refuse` connections until it shall `listen`.
  */
 const targets = 10
-const presses = new Map<string, { count: number; ids: Set<string>; lastAt: number }>()
+const presses = new Map<string, { count: number; ids: Set<string>; lastAt: number; firsts: number[] }>()
+let complete = 0
+/** What a hanging target would answer; absent while it doesn't hang. */
+const held = new Map<number, (() => void)[]>()
+/** Requests at each target that have no answer yet, and the most of them since it began to hang. */
+const open = Array.from({ length: targets }, () => ({ now: 0, most: 0 }))
 
-const servers = Array.from({ length: targets }, () =>
+const note = (id: string, target: number): void => {
+  // "incident/step/target" of the bridge, "press/target" of the others: the press is what comes first.
+  const press = id.slice(0, id.indexOf('/'))
+  const seen = presses.get(press) ?? { count: 0, ids: new Set<string>(), lastAt: 0, firsts: [] }
+  presses.set(press, seen)
+  seen.count++
+  seen.lastAt = now()
+  seen.firsts[target] ??= seen.lastAt
+  if (seen.ids.has(id)) return
+  seen.ids.add(id)
+  if (seen.ids.size === targets) complete++
+}
+
+const servers = Array.from({ length: targets }, (_, target) =>
   createServer((request, response) => {
-    // "incident/step/target" of the bridge, "press/target" of the floor: the press is what comes first.
-    const id = String(request.headers['idempotency-key'] ?? '')
-    const press = id.slice(0, id.indexOf('/'))
-    const seen = presses.get(press) ?? { count: 0, ids: new Set<string>(), lastAt: 0 }
-    presses.set(press, seen)
+    const requests = open[target] as { now: number; most: number }
+    requests.most = Math.max(requests.most, ++requests.now)
+    let isOpen = true
+    response.once('close', () => {
+      isOpen = false
+      requests.now--
+    })
     request.resume()
     request.on('end', () => {
-      seen.count++
-      seen.ids.add(id)
-      seen.lastAt = now()
-      response.end('{}')
+      const answer = () => {
+        // Whoever gave up while it hung was not served.
+        if (!isOpen) return
+        note(String(request.headers['idempotency-key'] ?? ''), target)
+        response.end('{}')
+      }
+      const waiting = held.get(target)
+      if (waiting) waiting.push(answer)
+      else answer()
     })
-  }).listen(0, '127.0.0.1'),
+  }),
 )
 
-await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
-process.send?.(servers.map((server) => (server.address() as { port: number }).port))
-
-process.on('message', (question) => {
-  if (question === 'reset') presses.clear()
-  if (question === 'count') {
-    let complete = 0
-    for (const { ids } of presses.values()) if (ids.size === targets) complete++
-    process.send?.({ presses: presses.size, complete })
-    return
+/**
+ * Below the ports that are given to outgoing connections: while a target is away none of those may get its port (a
+ * connection from a port to itself succeeds).
+ */
+const listen = async (server: Server): Promise<number> => {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    server.listen(port, '127.0.0.1')
+    const isThere = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return port
   }
-  process.send?.([...presses].map(([press, { count, ids, lastAt }]) => [press, count, ids.size, lastAt]))
+}
+
+const ports = await Promise.all(servers.map(listen))
+process.send?.(ports)
+
+const answers: { readonly [question: string]: (target: number) => unknown } = {
+  reset: () => {
+    presses.clear()
+    complete = 0
+  },
+  count: () => ({ presses: presses.size, complete }),
+  report: () =>
+    [...presses].map(([press, { count, ids, lastAt, firsts }]) => [press, count, ids.size, lastAt, firsts]),
+  hang: (target) => {
+    held.set(target, [])
+    open[target] = { now: 0, most: 0 }
+  },
+  answer: (target) => {
+    const waiting = held.get(target) ?? []
+    held.delete(target)
+    for (const answer of waiting) answer()
+    return open[target]?.most
+  },
+  refuse: async (target) => {
+    const server = servers[target] as Server
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  },
+  listen: async (target) => {
+    const server = servers[target] as Server
+    server.listen(ports[target], '127.0.0.1')
+    await once(server, 'listening')
+    return now()
+  },
+}
+
+process.on('message', async (text: string) => {
+  const [question = '', target] = text.split(' ')
+  process.send?.((await answers[question]?.(Number(target))) ?? null)
 })
 process.on('SIGTERM', () => process.exit(0))

@@ -6,6 +6,7 @@ export const writeSite = (
   dir: string,
   badges: number,
   ports: { api: number; webhook: number; targets: readonly number[]; panel?: number },
+  connections = 16,
 ): string => {
   const lines = [
     'site: { name: Bench, timezone: UTC }',
@@ -16,7 +17,7 @@ export const writeSite = (
     `  badges: { type: webhook, listen: "127.0.0.1:${ports.webhook}", bearer: { env: BENCH_TOKEN } }`,
     '  systems:',
     '    type: http',
-    '    connections: 16',
+    `    connections: ${connections}`,
     '    requests: { event.send: { method: POST, path: /event }, page.send: { method: POST, path: /page } }',
   ]
   if (ports.panel) lines.push(`  panel: { type: modbus, host: 127.0.0.1, port: ${ports.panel}, poll: 20ms }`)

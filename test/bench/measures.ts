@@ -1,0 +1,157 @@
+import { arrived, ascending, percentile, taken } from './figures.ts'
+import { Load, type Sent } from './load.ts'
+import { now, type Part } from './process.ts'
+import type { Stack } from './stack.ts'
+
+/** Presses that come before the measured ones, at 50 a second: they pay for compiling code and opening connections. */
+const warmUpSeconds = 2
+const warmUp = 50 * warmUpSeconds
+/** Of ten targets the one that hangs or refuses: neither the first nor the last that anybody tells. */
+const odd = 4
+/** Presses on their way at a time where the sustained rate is measured, and most of them. */
+const atOnce = 100
+const sustainedMax = 4_000
+/** The storm, and how many of its presses have been acknowledged when the kill comes. */
+const stormOf = 500
+const killedAfter = 150
+
+/** Figures of one measurement of one contender; all times in ms, but for names that end in S. */
+export type Figures = Readonly<Record<string, number>>
+
+/** A load on a contender that is warm. */
+const warm = async (port: number, sink: Part): Promise<Load> => {
+  const load = new Load(port)
+  const sent = await load.steady(50, warmUpSeconds)
+  await arrived(sink, sent.length)
+  await sink.ask('reset')
+  return load
+}
+
+export interface PaceSeconds {
+  readonly steady: number
+  readonly sustained: number
+}
+
+export const badgesOfPace = ({ steady }: PaceSeconds): number => warmUp + 20 * steady + stormOf + sustainedMax
+
+/** How fast: 20 presses a second, a storm of 500, and as many as it can with 100 on their way at a time. */
+export const pace = async (port: number, sink: Part, seconds: PaceSeconds): Promise<Figures> => {
+  const load = await warm(port, sink)
+  const steady = await whole(sink, await load.steady(20, seconds.steady))
+  const storm = await whole(sink, await load.storm(stormOf))
+  const complete = async () => ((await sink.ask('count')) as { complete: number }).complete
+  const { sent, perSecond } = await load.kept(atOnce, seconds.sustained, sustainedMax, complete)
+  const sustained = await whole(sink, sent)
+  load.end()
+  return {
+    p50: percentile(steady.took, 50),
+    p99: percentile(steady.took, 99),
+    stormPerSecond: (1_000 * storm.took.length) / storm.spanMs,
+    stormP99: percentile(storm.took, 99),
+    sustained: perSecond,
+    refused: load.refused,
+    missing: steady.missing + storm.missing + sustained.missing,
+    doubled: steady.doubled + storm.doubled + sustained.doubled,
+  }
+}
+
+/** Waits for all of these presses: press to last, ascending; from the first press to the last arrival; what went wrong. */
+const whole = async (sink: Part, sent: readonly Sent[]) => {
+  await arrived(sink, sent.length)
+  const presses = await taken(sink, sent)
+  const complete = presses.filter(({ different }) => different === 10)
+  const firstAt = Math.min(...presses.map(({ at }) => at))
+  return {
+    took: ascending(complete.map(({ at, lastAt }) => lastAt - at)),
+    spanMs: Math.max(...complete.map(({ lastAt }) => lastAt)) - firstAt,
+    missing: presses.reduce((sum, { different }) => sum + 10 - different, 0),
+    doubled: presses.reduce((sum, { count, different }) => sum + count - different, 0),
+  }
+}
+
+export const badgesOfCrash = warmUp + stormOf
+
+/** kill -9 in a storm, then started again at once. Times are from that start. */
+export const crash = async (
+  stack: Stack,
+  sink: Part,
+  spared: 'redis' | 'nothing',
+  patienceMs: number,
+): Promise<Figures> => {
+  await stack.start()
+  const load = await warm(stack.port, sink)
+  const storm = load.storm(stormOf)
+  while (load.acknowledged < warmUp + killedAfter && load.acknowledged + load.refused < warmUp + stormOf)
+    await new Promise((resolve) => setImmediate(resolve))
+  const startAgain = await stack.killed(spared)
+  const sent = await storm
+  load.end()
+  const startedAt = now()
+  await startAgain()
+  const readyAt = now()
+  await arrived(sink, sent.length, patienceMs)
+  const presses = await taken(sink, sent)
+  const completeAt = presses.map(({ firsts }) => Math.max(startedAt, ...firsts.map((at) => at ?? startedAt)))
+  return {
+    acknowledged: sent.length,
+    readyS: (readyAt - startedAt) / 1_000,
+    completeS: (Math.max(...completeAt) - startedAt) / 1_000,
+    lost: presses.filter(({ different }) => different < 10).length,
+    doubled: presses.reduce((sum, { count, different }) => sum + count - different, 0),
+  }
+}
+
+export interface TargetSeconds {
+  /** Undisturbed, before. */
+  readonly calm: number
+  readonly hanging: number
+  readonly refusing: number
+}
+
+export const badgesOfTargets = ({ calm, hanging, refusing }: TargetSeconds): number =>
+  warmUp + 20 * (calm + hanging + refusing)
+
+/** 20 presses a second, while one of ten targets takes requests and answers none; then while it refuses connections. */
+export const oddTarget = async (port: number, sink: Part, seconds: TargetSeconds): Promise<Figures> => {
+  const load = await warm(port, sink)
+  const calmSent = await load.steady(20, seconds.calm)
+  await arrived(sink, calmSent.length)
+  const calm = await taken(sink, calmSent)
+
+  await sink.ask(`hang ${odd}`)
+  const hangingSent = await load.steady(20, seconds.hanging)
+  const answeringAt = now()
+  const open = (await sink.ask(`answer ${odd}`)) as number
+  await arrived(sink, hangingSent.length, 15_000)
+  const hanging = await taken(sink, hangingSent)
+
+  await sink.ask(`refuse ${odd}`)
+  const refusingSent = await load.steady(20, seconds.refusing)
+  const listeningAt = (await sink.ask(`listen ${odd}`)) as number
+  await arrived(sink, refusingSent.length, 15_000)
+  const refusing = await taken(sink, refusingSent)
+  load.end()
+
+  const lastAtOdd = (presses: typeof calm) => Math.max(...presses.map(({ firsts }) => firsts[odd] ?? 0))
+  const missing = (presses: typeof calm) => presses.reduce((sum, { different }) => sum + 10 - different, 0)
+  const calmP99 = percentile(othersTook(calm), 99)
+  const hangingP99 = percentile(othersTook(hanging), 99)
+  return {
+    calmP99,
+    hangingP99,
+    hangingRatio: hangingP99 / calmP99,
+    hangingOpen: open,
+    hangingAllS: Math.max(0, lastAtOdd(hanging) - answeringAt) / 1_000,
+    hangingMissing: missing(hanging),
+    refusingAllS: Math.max(0, lastAtOdd(refusing) - listeningAt) / 1_000,
+    refusingMissing: missing(refusing),
+  }
+}
+
+/** From the press to each of the nine others, ascending. */
+const othersTook = (presses: Awaited<ReturnType<typeof taken>>): number[] =>
+  ascending(
+    presses.flatMap(({ at, firsts }) =>
+      firsts.filter((_, target) => target !== odd).map((told) => (told ?? Number.POSITIVE_INFINITY) - at),
+    ),
+  )
