@@ -14,9 +14,21 @@ export interface Timer {
   cancel(): void
 }
 
+/** Monotonic, ms: the same in all threads of the process, while `performance.now()` counts from the start of each. */
+const processMono = (): number => Number(process.hrtime.bigint()) / 1e6
+
+/** What a thread's own `SystemClock` is made with, so that its `now` is this clock's. */
+export const originOf = (clock: Clock): number => clock.now() - processMono()
+
 /** The machine's clock. It starts at the wall time, or later: at the newest time in the store. */
 export class SystemClock implements Clock {
-  #base = Date.now() - performance.now()
+  #base: number
+
+  /** `origin`: the `originOf` another clock of this process; without it the wall clock says when it is. */
+  constructor(origin?: number) {
+    const mono = performance.now()
+    this.#base = origin === undefined ? Date.now() - mono : origin + processMono() - mono
+  }
 
   /** Moves `now` up to `floor`, when the store turns out to know a later time. */
   raise(floor: number): void {

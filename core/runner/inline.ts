@@ -4,6 +4,7 @@ import type { Context, Link, Log, Opening, Recorded, SecretRef } from '../connec
 import { BridgeError, messageOf } from '../error.ts'
 import type { Fact, Json, State } from '../fact.ts'
 import type { Part } from './part.ts'
+import { openInThread } from './thread.ts'
 
 /** How long `open` may take before it is given up and tried again, ms. */
 const openMs = 10_000
@@ -65,6 +66,14 @@ export class InlineRunner {
   isUp(link: string): boolean {
     return this.#links.get(link)?.link !== null && this.#links.has(link)
   }
+
+  /** How much longer than its attempt an order may take here, ms. */
+  graceMs(_link: string): number {
+    return 0
+  }
+
+  /** What is in flight here has begun: there is nothing to take back. */
+  recall(_command: string): void {}
 
   /** One attempt. Never throws; what a connector throws is an outcome. */
   async act(link: string, capability: string, order: Order): Promise<Outcome> {
@@ -209,7 +218,7 @@ class Running {
 
   async #open(life: AbortController): Promise<Link> {
     const { clock, cursor } = this.#around
-    const { connector, config, inputs, outputs } = this.#part
+    const { connector, config, inputs, outputs, isolate } = this.#part
     const cursors = new Map(
       [...inputs.keys()].flatMap((device) => {
         const value = cursor(device)
@@ -224,7 +233,8 @@ class Running {
         reject(new BridgeError('TIMEOUT', `${this.#name} did not open within ${openMs / 1_000} s`))
       })
     })
-    const opened = connector.open(opening, this.#context(life.signal))
+    const ctx = this.#context(life.signal)
+    const opened = isolate ? openInThread(connector, opening, ctx) : connector.open(opening, ctx)
     // A link that opens after it was given up is closed, not leaked.
     opened.then(
       (link) => {
