@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**'],
-    globalSetup: ['test/tools.ts'],
+    globalSetup: ['test/tools.ts', 'test/redis/choose.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,4 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { hasEngine } from './engine.ts'
+import { BACKEND } from './redis/backend.ts'
 
 /** Programs of Debian that the tests use, servers and independent peers among them, and the package of each. */
 const tools = {
@@ -9,14 +11,21 @@ const tools = {
   socat: 'socat',
   mbpoll: 'mbpoll',
   xmllint: 'libxml2-utils',
+  setpriv: 'util-linux',
   'systemd-notify': 'systemd',
   openssl: 'openssl',
+  'redis-server': 'redis-server',
+  'redis-cli': 'redis-tools',
   chromium: 'chromium',
 } as const
 
+/** For tests in containers, where no engine runs that somebody else has started. */
+const engine = { dockerd: 'docker.io' } as const
+
 /** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */
-export default function setup(): void {
-  const missing = Object.entries(tools).filter(
+export default async function setup(): Promise<void> {
+  const isInContainers = process.env[BACKEND] === 'containers' && !(await hasEngine())
+  const missing = Object.entries({ ...tools, ...(isInContainers ? engine : {}) }).filter(
     ([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined,
   )
   if (missing.length === 0) return

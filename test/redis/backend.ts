@@ -1,3 +1,6 @@
+/** The setting that says which backend tests take: `containers`, `local` or `auto`. */
+export const BACKEND = 'DURESS_TEST_BACKEND'
+
 /** What a Redis of a test runs in: a process of Debian's redis-server, or a container with the same program. */
 export interface Backend {
   /** Starts it, or starts it again; it is ready when it answers. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { copyFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -26,10 +27,19 @@ export const makeCertificates = async (folder: string): Promise<Certificates> =>
   await make('authority')
   await make('server', ...leaf, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost')
   await make('client', ...leaf)
-  return {
-    ca: path('authority.pem'),
-    server: { cert: path('server.pem'), key: path('server.key') },
-    cert: path('client.pem'),
-    key: path('client.key'),
-  }
+  return certificatesIn(folder)
 }
+
+/** The same for another server on this machine, which may not see `folder`. */
+export const copyCertificates = async (from: string, folder: string): Promise<Certificates> => {
+  for (const name of (await readdir(from)).filter((file) => /\.(pem|key)$/.test(file)))
+    await copyFile(join(from, name), join(folder, name))
+  return certificatesIn(folder)
+}
+
+const certificatesIn = (folder: string): Certificates => ({
+  ca: join(folder, 'authority.pem'),
+  server: { cert: join(folder, 'server.pem'), key: join(folder, 'server.key') },
+  cert: join(folder, 'client.pem'),
+  key: join(folder, 'client.key'),
+})

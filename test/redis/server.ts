@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
-import type { Backend } from './backend.ts'
-import { type Certificates, makeCertificates } from './certificates.ts'
+import { BACKEND, type Backend } from './backend.ts'
+import { type Certificates, copyCertificates, makeCertificates } from './certificates.ts'
 import { LocalRedis } from './local.ts'
 import { freePort } from './port.ts'
 
@@ -64,13 +64,14 @@ export class RedisServer {
   }
 
   async open(): Promise<void> {
-    this.#folder = await mkdtemp(join(tmpdir(), 'redis-'))
+    this.#folder = await mkdtemp(join(tmpdir(), 'duress-redis-'))
     const { tls, replicaOf } = this.#options
-    this.#tls = replicaOf ? replicaOf.#tls : tls ? await makeCertificates(this.#folder) : null
+    if (replicaOf?.tls) this.#tls = await copyCertificates(dirname(replicaOf.tls.ca), this.#folder)
+    else if (tls) this.#tls = await makeCertificates(this.#folder)
     const config = join(this.#folder, 'redis.conf')
     this.#port = await freePort()
     await writeFile(config, this.#config())
-    this.#backend = new LocalRedis(config, join(this.#folder, 'redis.log'))
+    this.#backend = await backendOf(this.#folder, config)
     await this.start()
     while (replicaOf && !(await this.cli('INFO', 'replication')).includes('master_link_status:up'))
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
@@ -228,6 +229,13 @@ export class RedisServer {
       ...(this.#tls ? ['tls-replication yes'] : []),
     ]
   }
+}
+
+/** Only containers load what speaks to an engine. */
+const backendOf = async (folder: string, config: string): Promise<Backend> => {
+  if (process.env[BACKEND] !== 'containers') return new LocalRedis(config, join(folder, 'redis.log'))
+  const { ContainerRedis } = await import('./container.ts')
+  return new ContainerRedis(folder, config)
 }
 
 /** Starts one; it must be stopped. */
