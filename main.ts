@@ -15,6 +15,7 @@ enableCompileCache(process.env['NODE_COMPILE_CACHE'])
 const commands: { readonly [name: string]: () => Promise<{ readonly default: Command }> } = {
   demo: () => import('./cli/demo.ts'),
   run: () => import('./cli/run.ts'),
+  worker: () => import('./cli/worker.ts'),
   check: () => import('./cli/check.ts'),
   probe: () => import('./cli/probe.ts'),
   trust: () => import('./cli/trust.ts'),
@@ -28,6 +29,9 @@ const commands: { readonly [name: string]: () => Promise<{ readonly default: Com
   'location-walk': () => import('./cli/location-walk.ts'),
   privacy: () => import('./cli/privacy.ts'),
   trail: () => import('./cli/trail.ts'),
+  backup: () => import('./cli/backup.ts'),
+  restore: () => import('./cli/restore.ts'),
+  healthy: () => import('./cli/healthy.ts'),
   schema: () => import('./cli/schema.ts'),
 }
 

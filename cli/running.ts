@@ -133,6 +133,8 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
     newId: randomUUIDv7,
     random: Math.random,
     meter,
+    // Loaded only where it is needed: BullMQ is large.
+    workers: site.queue ? await (await import('./queue.ts')).openWorkers(site.queue, log) : undefined,
   })
   try {
     const deviceTokens = await tokensOf(machine)

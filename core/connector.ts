@@ -168,13 +168,16 @@ export interface Connector<
   silentAfterMs?(config: Config, input: In): number | null
   /** The places that the config names; core checks that they exist, and counts them as covered. */
   places?(config: Config): readonly NamedPlace[]
-  /** How long one attempt may take, ms; default 5,000. */
+  /** How long one attempt may take, ms; default: `defaultAttemptMs`. */
   attemptMs?(config: Config, capability: string): number
   /** Pure checks of one opening; paths are relative to `connectors.NAME` (`['config', …]`) or `devices.NAME` (`['inputs', device, …]`, `['outputs', device, …]`). */
   check?(opening: Omit<Opening<Config, In, Out>, 'cursors'>): readonly Finding[]
   /** Dials once; core opens again with back-off. */
   open(opening: Opening<Config, In, Out>, ctx: Context): Promise<Link<Can, Out>>
 }
+
+/** How long one attempt may take where a connector says nothing, ms. */
+export const defaultAttemptMs = 5_000
 
 /** Types a declaration from its parts. */
 export const defineConnector = <

@@ -46,6 +46,10 @@ export const errors = {
     means: 'The code that runs this command failed in a way it should not.',
     do: 'Report it with the log entry.',
   },
+  WORKER_LATE: {
+    means: 'A worker did not start a command in time, or it is not known whether it did.',
+    do: 'Nothing; it goes another way at once. See the fault of the worker.',
+  },
   INVALID_ARGS: { means: 'The command does not fit the target.', do: 'Run `duress-bridge check`.' },
   SECRET_MISSING: {
     means: 'A secret that the config refers to is not there.',

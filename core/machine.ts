@@ -1,8 +1,8 @@
+import type { Around } from './around.ts'
 import { Bridge } from './bridge.ts'
 import type { DoorReport } from './capability.ts'
 import { type Clock, deadline } from './clock.ts'
 import type { Command, Failure, Order, Receipt } from './command.ts'
-import type { Log, SecretRef } from './connector.ts'
 import { Dispatch, type Refusal } from './dispatch/dispatch.ts'
 import { Due } from './dispatch/due.ts'
 import { Ledger } from './dispatch/ledger.ts'
@@ -11,7 +11,7 @@ import { Ways } from './dispatch/ways.ts'
 import { Doors } from './door/doors.ts'
 import type { Hold } from './door/hold.ts'
 import { messageOf } from './error.ts'
-import type { Json } from './fact.ts'
+import type { Fact, Json, State } from './fact.ts'
 import { Book } from './incident/book.ts'
 import { holdRow } from './incident/rows.ts'
 import { Budget } from './intake/budget.ts'
@@ -25,40 +25,17 @@ import { permit } from './plan/permit.ts'
 import { Register } from './register.ts'
 import { Response } from './response.ts'
 import { restore, snapshot } from './restart.ts'
-import { InlineRunner } from './runner/inline.ts'
+import { InlineRunner, type LinkHealth } from './runner/inline.ts'
 import { partition } from './runner/part.ts'
+import { RemoteRunner } from './runner/remote.ts'
 import type { Device, Site } from './site/site.ts'
-import type { Opened, Store, StoreOptions } from './store/port.ts'
+import type { Opened, Store } from './store/port.ts'
 import { type Fault, Faults, faultRow } from './supervision/faults.ts'
 import { Heartbeats, isHeartbeat } from './supervision/heartbeat.ts'
 import { Supervision } from './supervision/supervision.ts'
 import { Watch } from './supervision/watch.ts'
 import { Watchdog } from './supervision/watchdog.ts'
 import type { Entry, Told } from './trail/entry.ts'
-
-/** What the program or a simulation brings along. */
-export interface Around {
-  readonly site: Site
-  readonly clock: Clock & { raise?(floor: number): void }
-  readonly log: Log
-  openStore(options: Pick<StoreOptions, 'state' | 'changed'>): Store
-  /** Compiles a stored revision of the config again; null when it can't be. */
-  compile(config: Json, revision: string): Site | null
-  keep(bytes: Uint8Array, about: { mediaType: string; capturedAt: number }): Promise<string>
-  /** Removes evidence that nothing kept names, last kept before `before`. */
-  forget?(hash: string, before: number): Promise<unknown>
-  secret(ref: SecretRef): Promise<string>
-  newId(): string
-  random(): number
-  meter: Meter
-}
-
-/** Durations that are measured, ms since the press was received. */
-export interface Meter {
-  toFirst(ms: number): void
-  toLast(ms: number): void
-  attempt(capability: string, ok: boolean): void
-}
 
 /** The running whole, on one machine. */
 export class Machine {
@@ -82,7 +59,7 @@ export class Machine {
   readonly checkIns: CheckIns
   readonly coverage: Coverage
   readonly locationWalks: LocationWalks
-  readonly runner: InlineRunner
+  readonly runner: InlineRunner | RemoteRunner
   readonly watch: Watch
   readonly #around: Around
   readonly #sites = new Map<string, Site>()
@@ -131,17 +108,20 @@ export class Machine {
     this.assignments = new Assignments(this.register, site.people.assignment)
     this.faults = new Faults(clock, (fault) => this.#faultTurned(fault), site.supervision.quietMs)
     this.#due = new Due(clock, (id) => this.bridge.look(id))
-    this.runner = new InlineRunner({
+    const surroundings = {
       clock,
       log,
       random: around.random,
-      record: (connector, fact) => this.bridge.record(connector, fact),
-      note: (device, state) => this.bridge.note(device, state),
+      record: (connector: string, fact: Fact) => this.bridge.record(connector, fact),
+      note: (device: string, state: State) => this.bridge.note(device, state),
       keep: around.keep,
       secret: around.secret,
-      cursor: (device) => this.memory.cursor(device),
-      turned: (link) => this.watch.linkTurned(link),
-    })
+      cursor: (device: string) => this.memory.cursor(device),
+      turned: (link: LinkHealth) => this.watch.linkTurned(link),
+    }
+    this.runner = around.workers
+      ? new RemoteRunner(surroundings, site, this.faults, around.workers)
+      : new InlineRunner(surroundings)
     this.dispatch = new Dispatch({
       clock,
       log,
@@ -150,10 +130,11 @@ export class Machine {
       isUp: (link) => this.runner.isUp(link),
       waits: ({ command, effect }) => this.doors.waits(command, effect),
       laneOf: (command) => this.ways.lane(command),
-      attemptMs: (command) => this.ways.attemptMs(command),
+      attemptMs: (command) => this.ways.attemptMs(command) + this.runner.graceMs(this.ways.link(command)),
       capabilityOf: (command) => this.ways.capability(command),
       refusal: (command) => this.#refusal(command),
       act: (link, capability, order) => this.#act(link, capability, order),
+      recall: (id) => this.runner.recall(id),
       started: (tracked, send) => this.#ledger.started(tracked, send),
       retried: (tracked, dueAt, failure) => this.#retried(tracked, dueAt, failure),
       settled: (tracked, receipt) => this.settled(tracked, receipt),

@@ -18,8 +18,6 @@ import type { Tracked } from './tracked.ts'
 
 /** Pauses between two attempts at one command, ms; the real ones are drawn from half to the whole of these. */
 const pausesMs = [250, 500, 1_000, 2_000, 5_000] as const
-/** Longest time of one attempt where a connector says nothing, ms. */
-const attemptMs = 5_000
 /** A connector that has not returned this long after its signal was aborted is left to itself, ms. */
 const graceMs = 250
 
@@ -40,7 +38,9 @@ export interface Ports {
   /** Whether a command must wait although its link is up, such as a lock before its fire input has been read. */
   waits(tracked: Tracked): boolean
   laneOf(command: Command): { key: string; atOnce: number }
-  attemptMs(command: Command): number | null
+  attemptMs(command: Command): number
+  /** Takes an attempt back that may not have begun at a worker yet; how it ended comes as for any other. */
+  recall(id: string): void
   /** The capability as the connector declares it. */
   capabilityOf(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs'>
   /** All rules of the moment of sending: expiry, conditions, silence, fire, holds. null: it may go. */
@@ -113,6 +113,7 @@ export class Dispatch implements LaneOwner {
   /** Ends a command unless it is in flight or over; says what earlier attempts may have done, null when it did not end. */
   cancel(id: string, why: string, end: 'cancelled' | 'suppressed' = 'cancelled'): Effect | null {
     const tracked = this.#tracked.get(id)
+    if (tracked?.state === 'in-flight') this.#ports.recall(id)
     if (!tracked || tracked.state === 'in-flight' || tracked.state === 'settled') return null
     this.#lane(tracked.command).remove(tracked)
     this.#settle(tracked, { end, why })
@@ -195,7 +196,7 @@ export class Dispatch implements LaneOwner {
   async #attempt(tracked: Tracked): Promise<Outcome> {
     const { clock, act, linkOf } = this.#ports
     const { command } = tracked
-    const ms = this.#ports.attemptMs(command) ?? attemptMs
+    const ms = this.#ports.attemptMs(command)
     const abort = new AbortController()
     tracked.abort = abort
     let stuck = clock.after(ms, () => {

@@ -1,5 +1,6 @@
 import { type Capability, capabilities } from '../capability.ts'
 import type { Command } from '../command.ts'
+import { defaultAttemptMs } from '../connector.ts'
 import type { ContactPath, Device, Site } from '../site/site.ts'
 
 /** Targets that a connector says nothing about: each a lane of its own with this many in flight. */
@@ -44,9 +45,9 @@ export class Ways {
       : { key: `${command.connector}/${command.target}`, atOnce: atOnceDefault }
   }
 
-  attemptMs(command: Command): number | null {
+  attemptMs(command: Command): number {
     const entry = this.#site.connectors.get(command.connector)
-    return entry?.connector.attemptMs?.(entry.config, command.capability) ?? null
+    return entry?.connector.attemptMs?.(entry.config, command.capability) ?? defaultAttemptMs
   }
 
   /** Built in, or brought by the connector; what neither knows is judged strictly. */

@@ -219,10 +219,15 @@ const Queue = z
           .optional()
           .describe('Path of the certificates that are trusted, PEM; default: those of the system.'),
         cert: z.string().min(1).optional().describe('Path of our own certificate, PEM.'),
-        key: SecretRef.optional().describe('The private key of our own certificate, PEM.'),
+        key: z.string().min(1).optional().describe('Path of the private key of our own certificate, PEM.'),
       })
       .optional()
       .describe('Certificates for `rediss://`.'),
+    namespace: z
+      .string()
+      .regex(/^[a-zA-Z0-9_-]{1,60}$/, 'use letters, digits, dashes and underscores, at most 60')
+      .default('duress-bridge')
+      .describe('What every key in Redis begins with; two bridges on one Redis need two.'),
     workers: z
       .record(
         Name.refine((name) => name !== 'bridge', '`bridge` is the bridge itself'),

@@ -45,6 +45,8 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   heartbeat: of('path', 'page', 'heartbeat missed'),
   'watchdog-relay': of('path', 'page', 'watchdog relay'),
   'no-token': of('device', 'page', 'token missing'),
+  worker: of('path', 'page', 'worker away'),
+  queue: of('path', 'page', 'Redis away'),
   'late-commands': of('path', 'page', 'waiting commands'),
   'late-steps': of('system', 'page', 'late steps'),
   store: of('system', 'page', 'not recording'),

@@ -108,14 +108,14 @@ export const cleanUp = async (): Promise<void> => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true })
 }
 
-const ended = (child: ChildProcess, end: () => void): Promise<number | null> =>
+export const ended = (child: ChildProcess, end: () => void): Promise<number | null> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
     child.once('close', (code) => resolve(code))
     end()
   })
 
-const launch = (args: readonly string[], env: Options['env'] = {}) => {
+export const launch = (args: readonly string[], env: Options['env'] = {}) => {
   const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises'
+import { resolveSecret } from '../config/secret.ts'
+import type { Log } from '../core/connector.ts'
+import { BridgeError, messageOf } from '../core/error.ts'
+import { type Carrier, noCarrier } from '../core/runner/carrier.ts'
+import { type RedisAddress, redisCarrier } from '../core/runner/redis.ts'
+import type { Workers } from '../core/runner/remote.ts'
+import type { Site } from '../core/site/site.ts'
+
+/** Paths of certificates and key, PEM. */
+type TlsPaths = NonNullable<NonNullable<Site['queue']>['tls']>
+
+/** The way to the workers. What can't be read keeps them unused, and the bridge running: it acts itself. */
+export const openWorkers = async (queue: NonNullable<Site['queue']>, log: Log): Promise<Workers> => {
+  const keys = new Map(
+    await Promise.all(
+      Object.entries(queue.workers).map(
+        async ([name, { key }]) =>
+          [name, await resolveSecret(key).catch((error: unknown) => new Error(messageOf(error)))] as const,
+      ),
+    ),
+  )
+  return { carrier: await openCarrier(queue, log), keys }
+}
+
+const openCarrier = async (queue: NonNullable<Site['queue']>, log: Log): Promise<Carrier> => {
+  const { redis: url, namespace } = queue
+  try {
+    const password = queue.password && (await resolveSecret(queue.password))
+    return redisCarrier({ url, namespace, password, tls: queue.tls && (await readTls(queue.tls)) }, log)
+  } catch (error) {
+    return noCarrier(messageOf(error))
+  }
+}
+
+/** Certificates and key from their files. Rejects with SECRET_MISSING, naming the path. */
+export const readTls = async ({ ca, cert, key }: TlsPaths): Promise<NonNullable<RedisAddress['tls']>> => {
+  const read = async (name: string, path: string | undefined) => (path ? { [name]: await pem(path) } : {})
+  return { ...(await read('ca', ca)), ...(await read('cert', cert)), ...(await read('key', key)) }
+}
+
+const pem = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error: unknown) => {
+    throw new BridgeError('SECRET_MISSING', `the file ${path} can't be used: ${messageOf(error)}`)
+  })

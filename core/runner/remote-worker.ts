@@ -1,0 +1,377 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock, Timer } from '../clock.ts'
+import { failed, type Outcome } from '../command.ts'
+import type { Log } from '../connector.ts'
+import { messageOf } from '../error.ts'
+import { type Carrier, NotSent, type Receiver } from './carrier.ts'
+import {
+  about,
+  boxFrom,
+  boxTo,
+  type CarriedOrder,
+  decode,
+  type Ended,
+  encode,
+  graceMs,
+  ordersMax,
+  ownerField,
+  ToBridge,
+  type WorkerLink,
+} from './parcel.ts'
+import type { Seal } from './seal.ts'
+
+/** A worker whose last answered canary is older than this gets no orders, ms: two of three may be lost. */
+const fitMs = 1_600
+/** A way that takes longer leaves nothing of the grace, ms there and back. */
+const slowMs = 400
+/** The measure of the other clock is renewed this often, ms: in that time two clocks of 100 ppm part by 6 ms. */
+const measureMs = 30_000
+const driftMs = 6
+/** How long the question may take who may start a parcel, ms. */
+const askMs = 200
+/** No answer for so long, and everything that can be begun anew is, ms (what-users-ask, row 2). */
+const renewMs = 5_000
+/** Canaries that wait in the box of a worker that is away. */
+const unansweredMax = 10
+/** Reports that are known again. */
+const seenMax = 1_000
+
+/** What a worker tells beside how orders ended. */
+export interface Ears {
+  /** It has become fit, or unfit, or its links have changed. */
+  turned(): void
+  told(report: Pick<ToBridge, 'notes' | 'kept'>): Promise<void>
+}
+
+/** A link of a worker, and since when it is so, ms since the epoch. */
+export interface RemoteLink extends WorkerLink {
+  readonly since: number
+}
+
+interface Pending {
+  readonly order: CarriedOrder
+  readonly end: (outcome: Outcome) => void
+}
+
+interface Parcel {
+  readonly id: string
+  readonly session: string
+  readonly pending: Map<number, Pending>
+  /** The worker has it, and may have started all of it. */
+  started: boolean
+}
+
+/** One worker as the bridge sees it: whether it is fit, its clock, and what it has been given. */
+export class RemoteWorker {
+  readonly name: string
+  readonly #seal: Seal
+  readonly #carrier: Carrier
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #ears: Ears
+  readonly #openings: { readonly digest: string; readonly bytes: Buffer }
+  readonly #life = randomBytes(6).toString('hex')
+  readonly #receiver: Receiver
+  readonly #canaries = new Map<number, number>()
+  readonly #parcels = new Map<string, Parcel>()
+  readonly #links = new Map<string, RemoteLink>()
+  readonly #seen = new Set<number>()
+  #next: Pending[] = []
+  #count = 0
+  #session: string | null = null
+  #hasOpenings = false
+  #left = false
+  /** When the newest canary that was answered had been sent; monotonic. */
+  #answeredAt = Number.NEGATIVE_INFINITY
+  #renewedAt: number
+  /** Only a canary sent after this takes the suspicion away; monotonic. */
+  #suspectAt = Number.NEGATIVE_INFINITY
+  /** The worker's clock less ours, how wrong that may be, and when it was measured. */
+  #offset = { ms: 0, errorMs: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY }
+  #roundMs = 0
+  #wasFit = false
+  #stopped = false
+
+  constructor(parts: {
+    name: string
+    seal: Seal
+    carrier: Carrier
+    clock: Clock
+    log: Log
+    ears: Ears
+    openings: { digest: string; bytes: Buffer }
+  }) {
+    this.name = parts.name
+    this.#seal = parts.seal
+    this.#carrier = parts.carrier
+    this.#clock = parts.clock
+    this.#log = parts.log
+    this.#ears = parts.ears
+    this.#openings = parts.openings
+    this.#renewedAt = parts.clock.mono()
+    this.#receiver = parts.carrier.receive(boxFrom(this.name), (bytes) => this.#hear(bytes))
+  }
+
+  /** Why it gets no orders, in words; null: it is fit. */
+  get unfit(): string | null {
+    const age = this.#clock.mono() - this.#answeredAt
+    if (!this.#carrier.isUp()) return `Redis is not connected: ${this.#carrier.why ?? 'unknown reason'}`
+    if (age === Number.POSITIVE_INFINITY) return 'it has never answered'
+    if (age > fitMs) return `it has not answered for ${Math.round(age / 1_000)} s`
+    if (this.#suspectAt >= this.#answeredAt) return 'it missed the start of an order'
+    if (this.#roundMs > slowMs) return `the way there and back takes ${Math.round(this.#roundMs)} ms`
+    return this.#hasOpenings ? null : 'it is still opening its links'
+  }
+
+  /** Whether it can act on a link now. */
+  has(link: string): boolean {
+    return this.unfit === null && this.#links.get(link)?.up === true
+  }
+
+  get links(): Iterable<RemoteLink> {
+    return this.#links.values()
+  }
+
+  /** One attempt there. Never rejects. Goes out with the other orders of this turn. */
+  act(order: CarriedOrder, signal: AbortSignal): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const give = () => end(failed('TIMEOUT', `${this.name}: no answer in time`, { effect: 'possible' }))
+      const end = (outcome: Outcome) => {
+        signal.removeEventListener('abort', give)
+        resolve(outcome)
+      }
+      signal.addEventListener('abort', give, { once: true })
+      this.#next.push({ order, end })
+      if (this.#next.length === 1) setImmediate(() => this.#flush())
+    })
+  }
+
+  /** Takes an order back that may not have been started yet; how it ended comes as for any other. */
+  recall(command: string): void {
+    for (const { id, pending } of this.#parcels.values())
+      for (const [n, { order }] of pending)
+        if (order.id === command) {
+          const mark = this.#seal.close(Buffer.from('taken back'), about.mark(id, String(n)))
+          this.#carrier.mark(id, String(n), mark).catch(() => {})
+        }
+  }
+
+  /** Twice a second: a canary goes out, and what a dead worker had is given up. */
+  beat(): void {
+    if (this.unfit !== null) this.#giveUp()
+    this.#turn()
+    this.#renew()
+    if (!this.#carrier.isUp()) {
+      this.#left = false
+      return
+    }
+    this.#leave()
+    const n = ++this.#count
+    this.#canaries.set(n, this.#clock.mono())
+    for (const oldest of this.#canaries.keys())
+      if (this.#canaries.size > unansweredMax) this.#canaries.delete(oldest)
+    this.#send({ is: 'canary', n, openings: this.#openings.digest }).catch(() => {})
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const { pending } of this.#parcels.values())
+      for (const { end } of pending.values())
+        end(failed('ABORTED', 'the bridge is stopping', { effect: 'possible' }))
+    this.#parcels.clear()
+    await this.#receiver.close()
+  }
+
+  #send(message: Parameters<typeof encode>[0]): Promise<void> {
+    return this.#carrier.send(boxTo(this.name), this.#seal.close(encode(message), about.parcel))
+  }
+
+  #flush(): void {
+    const all = this.#next
+    this.#next = []
+    for (let from = 0; from < all.length; from += ordersMax) this.#post(all.slice(from, from + ordersMax))
+  }
+
+  #post(orders: readonly Pending[]): void {
+    const session = this.#session as string
+    const id = `${this.#life}-${++this.#count}`
+    const parcel: Parcel = { id, session, pending: new Map(orders.entries()), started: false }
+    this.#parcels.set(id, parcel)
+    const { ms, errorMs } = this.#offset
+    const startBy = this.#clock.mono() + graceMs + ms
+    // Nothing of it is started after this, whichever of the two clocks is ahead.
+    this.#clock.after(graceMs + errorMs + driftMs, () => void this.#late(parcel))
+    this.#send({
+      is: 'orders',
+      parcel: id,
+      session,
+      startBy,
+      orders: orders.map(({ order }) => order),
+    }).catch((error: unknown) => {
+      if (!(error instanceof NotSent)) return
+      this.#suspect()
+      this.#endAll(parcel, notStarted(`${this.name}: ${error.message}`))
+    })
+  }
+
+  /** The grace of a parcel is over: what the worker has not started by now it never will. */
+  async #late(parcel: Parcel): Promise<void> {
+    if (this.#stopped || parcel.started) return
+    if (parcel.pending.size === 0) {
+      this.#parcels.delete(parcel.id)
+      return
+    }
+    const first = await this.#ask(parcel.id)
+    if (first === true) {
+      this.#suspect()
+      this.#endAll(parcel, notStarted(`${this.name} did not start it within ${graceMs} ms`))
+    } else if (first === null) {
+      this.#suspect()
+      this.#endAll(parcel, unknown(`${this.name}: Redis does not say whether it was started`))
+    } else if (parcel.session === this.#session) parcel.started = true
+    else this.#endAll(parcel, unknown(`${this.name} was started anew`))
+  }
+
+  /** Claims a parcel for the bridge. true: it was never started; false: the worker came first; null: Redis does not say. */
+  async #ask(parcel: string): Promise<boolean | null> {
+    const mark = this.#seal.close(Buffer.from('bridge'), about.mark(parcel, ownerField))
+    let timer: Timer | null = null
+    const late = new Promise<null>((resolve) => {
+      timer = this.#clock.after(askMs, () => resolve(null))
+    })
+    const asked = this.#carrier.mark(parcel, ownerField, mark).then(
+      ({ first }) => first,
+      () => null,
+    )
+    const answer = await Promise.race([asked, late])
+    ;(timer as Timer | null)?.cancel()
+    return answer
+  }
+
+  #endAll(parcel: Parcel, outcome: Outcome): void {
+    this.#parcels.delete(parcel.id)
+    for (const { end } of parcel.pending.values()) end(outcome)
+    parcel.pending.clear()
+  }
+
+  /** What was started by a worker that is dead, or cut off, may have had an effect: nobody waits for its answer. */
+  #giveUp(): void {
+    for (const parcel of this.#parcels.values())
+      if (parcel.started) this.#endAll(parcel, unknown(`${this.name}: ${this.unfit}`))
+  }
+
+  #suspect(): void {
+    this.#suspectAt = this.#clock.mono()
+    this.#turn()
+  }
+
+  /** Leaves what the worker is to open, once for each connection to Redis. */
+  #leave(): void {
+    if (this.#left) return
+    this.#left = true
+    const sealed = this.#seal.close(this.#openings.bytes, about.openings)
+    this.#carrier.leave(boxTo(this.name), sealed).catch((error: unknown) => {
+      this.#left = false
+      this.#log.debug({ worker: this.name, error: messageOf(error) }, 'openings not left')
+    })
+  }
+
+  /** Connections that look well may be dead, and a box of a worker that was away is full of what is too late. */
+  #renew(): void {
+    const now = this.#clock.mono()
+    if (now - Math.max(this.#answeredAt, this.#renewedAt) < renewMs || !this.#carrier.isUp()) return
+    this.#renewedAt = now
+    this.#left = false
+    this.#receiver.restart()
+    this.#carrier.clear(boxTo(this.name)).catch(() => {})
+  }
+
+  async #hear(bytes: Buffer): Promise<void> {
+    const report = decode(ToBridge, this.#seal.open(bytes, about.report))
+    if (!report) {
+      this.#log.warn(
+        { worker: this.name },
+        'a report that is not sealed by this worker, or of another version',
+      )
+      return
+    }
+    if (report.canary) this.#canary(report.session, report.canary)
+    if (report.session !== this.#session || this.#isRepeat(report.seq)) return
+    if (report.notes || report.kept) await this.#ears.told(report)
+    for (const ended of report.ended ?? []) this.#ended(ended)
+  }
+
+  #isRepeat(seq: number): boolean {
+    if (this.#seen.has(seq)) return true
+    this.#seen.add(seq)
+    for (const oldest of this.#seen) if (this.#seen.size > seenMax) this.#seen.delete(oldest)
+    return false
+  }
+
+  #canary(session: string, { n, mono, openings, links }: NonNullable<ToBridge['canary']>): void {
+    const sentAt = this.#canaries.get(n)
+    if (sentAt === undefined) return
+    this.#canaries.delete(n)
+    if (session !== this.#session) this.#begin(session)
+    const now = this.#clock.mono()
+    this.#answeredAt = Math.max(this.#answeredAt, sentAt)
+    this.#roundMs = now - sentAt
+    const errorMs = this.#roundMs / 2
+    if (errorMs <= this.#offset.errorMs || now - this.#offset.at > measureMs)
+      this.#offset = { ms: mono - (sentAt + now) / 2, errorMs, at: now }
+    this.#hasOpenings = openings === this.#openings.digest
+    const before = new Map(this.#links)
+    this.#links.clear()
+    for (const link of links) this.#links.set(link.name, this.#linkOf(link, before.get(link.name)))
+    this.#turn()
+  }
+
+  #linkOf(link: WorkerLink, before: RemoteLink | undefined): RemoteLink {
+    return { ...link, since: before && before.up === link.up ? before.since : this.#clock.now() }
+  }
+
+  /** Another life of the worker: what the last one had was lost with it, or is on its way to its target. */
+  #begin(session: string): void {
+    this.#session = session
+    this.#seen.clear()
+    this.#offset = { ms: 0, errorMs: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY }
+    for (const parcel of [...this.#parcels.values()])
+      if (parcel.started) this.#endAll(parcel, unknown(`${this.name} was started anew`))
+  }
+
+  #ended({ parcel: id, n, outcome, refused, why }: Ended): void {
+    const parcel = this.#parcels.get(id)
+    const pending = parcel?.pending.get(n)
+    if (!parcel || !pending) return
+    parcel.pending.delete(n)
+    if (parcel.pending.size === 0) this.#parcels.delete(id)
+    if (outcome) {
+      pending.end(outcome)
+      return
+    }
+    // The next try goes another way, until a canary tells more.
+    const { link: name } = pending.order
+    if (refused === 'late') this.#suspect()
+    else if (refused === 'link')
+      this.#links.set(name, this.#linkOf({ name, up: false, why: why ?? null }, this.#links.get(name)))
+    pending.end(notStarted(`${this.name}: ${why ?? 'it was not started'}`))
+  }
+
+  #turn(): void {
+    const isFit = this.unfit === null
+    if (isFit !== this.#wasFit)
+      this.#log[isFit ? 'info' : 'warn'](
+        { worker: this.name, why: this.unfit },
+        isFit ? 'worker fit' : 'worker unfit',
+      )
+    this.#wasFit = isFit
+    this.#ears.turned()
+  }
+}
+
+/** Nothing of it has happened: the next attempt may go at once. */
+const notStarted = (why: string): Outcome =>
+  failed('WORKER_LATE', why, { retry: { afterMs: 0 }, effect: 'none' })
+
+const unknown = (why: string): Outcome =>
+  failed('WORKER_LATE', why, { retry: { afterMs: 0 }, effect: 'possible' })
