@@ -13,7 +13,7 @@ import { freePort } from './port.ts'
 const run = promisify(execFile)
 
 /** How long a Redis may take to start, and a command of the test's own to be answered. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 const AGAIN_MS = 5
 
 /** Nobody listens there (tcpmux, RFC 1078). */
