@@ -1,0 +1,60 @@
+import type { Window } from './faults.ts'
+
+/** So much the measuring itself may be off: two processes, one socket, a busy machine, ms. */
+export const slackMs = 500
+
+/** One life of the bridge, and how far its own clock was ahead of ours, ms; null: nothing was heard of it that tells. */
+export interface Epoch {
+  readonly from: number
+  readonly to: number
+  offset: number | null
+}
+
+/** The faults of a run, and what the bridge's clock said when: its trail and our records are compared through this. */
+export class Times {
+  readonly windows: readonly Window[]
+  readonly epochs: readonly Epoch[]
+
+  constructor(windows: readonly Window[], epochs: readonly Epoch[]) {
+    this.windows = windows
+    this.epochs = epochs
+  }
+
+  /** A fact that was recorded at `bridgeAt` had been sent at `sentAt`: the smallest difference of a life is its offset. */
+  learn(sentAt: number, bridgeAt: number): void {
+    const epoch = this.#at(sentAt)
+    if (epoch) epoch.offset = Math.min(epoch.offset ?? Number.POSITIVE_INFINITY, bridgeAt - sentAt)
+  }
+
+  /** What the bridge's clock said at a moment of ours; null where that is not known. */
+  bridgeAt(at: number): number | null {
+    const offset = this.#at(at)?.offset ?? null
+    return offset === null ? null : at + offset
+  }
+
+  /** The moment of ours at which the bridge's clock, which never goes back, said this. */
+  ours(bridgeAt: number): number | null {
+    let found: number | null = null
+    for (const { from, to, offset } of this.epochs) {
+      if (offset === null) continue
+      if (bridgeAt < from + offset) break
+      found = Math.min(bridgeAt - offset, to)
+    }
+    return found
+  }
+
+  /** Whether any fault of these kinds (on this group, for those of targets) touched the time between two moments. */
+  hasFault(kinds: RegExp, group: string | null, from: number, to: number): boolean {
+    return this.windows.some(
+      (window) =>
+        kinds.test(window.kind) &&
+        (window.on === '' || window.on === group) &&
+        window.from <= to &&
+        window.to >= from,
+    )
+  }
+
+  #at(at: number): Epoch | undefined {
+    return this.epochs.find(({ from, to }) => at >= from && at <= to + slackMs)
+  }
+}
