@@ -64,6 +64,7 @@ const checks: readonly Check[] = [
   runners.workersExist,
   runners.workersAreUsed,
   runners.queueIsGuarded,
+  runners.extensionsAreIsolated,
 ]
 
 /** Checks the parts of a config against each other. Pure; finds all, not the first. */

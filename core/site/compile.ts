@@ -25,7 +25,7 @@ const buildConnectors = (
   problems: Problem[],
 ): ReadonlyMap<string, ConnectorEntry> => {
   const entries = new Map<string, ConnectorEntry>()
-  for (const [name, { type, isolate = false, 'runs-on': runsOn = [], ...raw }] of Object.entries(configs)) {
+  for (const [name, { type, isolate, 'runs-on': runsOn = [], ...raw }] of Object.entries(configs)) {
     const connector = catalogue.get(type)
     if (!connector) {
       const types = [...catalogue.keys()].filter((known) => known !== 'console')
@@ -36,7 +36,13 @@ const buildConnectors = (
     const { value, problems: found } = read(connector.config, raw, ['connectors', name])
     problems.push(...found)
     // Without its config the addresses of its devices can still be read.
-    entries.set(name, { name, connector, config: value, isolate, runsOn: [runsOn].flat() })
+    entries.set(name, {
+      name,
+      connector,
+      config: value,
+      isolate: isolate ?? connector.extension === true,
+      runsOn: [runsOn].flat(),
+    })
   }
   // Built in, so that highlighting a door needs no config.
   const console = catalogue.get('console')
@@ -96,6 +102,7 @@ export const assemble = (
   const responders = buildResponders(config.responders, find, isUnread, problems)
   const site: Site = {
     revision,
+    catalogue,
     name: config.site.name,
     timezone: config.site.timezone,
     source: config,

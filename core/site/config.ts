@@ -4,11 +4,8 @@ import type { Condition } from '../command.ts'
 import { duration, SecretRef } from '../connector.ts'
 import { Kind, Level } from '../fact.ts'
 import { faultClasses } from '../supervision/kinds.ts'
-
-/** Names of connectors, devices, responders and plans. */
-const Name = z
-  .string()
-  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'use letters, digits, dots, dashes and underscores, at most 63')
+import { Name } from './name.ts'
+import { Queue } from './queue.ts'
 
 const PlacePath = z.string().min(1).max(300)
 
@@ -201,46 +198,6 @@ const Place: z.ZodType<PlaceNode, any> = z.lazy(() =>
   }),
 )
 
-const Queue = z
-  .strictObject({
-    redis: z
-      .string()
-      .regex(
-        /^rediss?:\/\/([^/?#\s:@]+@)?(\[[0-9a-fA-F:]+\]|[^:/?#\s@]+)(:\d{1,5})?(\/\d{1,2})?$/,
-        'write redis://USER@HOST:PORT, or rediss:// for TLS; the password has a field of its own',
-      )
-      .describe('Where Redis is: `redis://USER@HOST:PORT/DB`, `rediss://` for TLS.'),
-    password: SecretRef.optional().describe('Password of the Redis user.'),
-    tls: z
-      .strictObject({
-        ca: z
-          .string()
-          .min(1)
-          .optional()
-          .describe('Path of the certificates that are trusted, PEM; default: those of the system.'),
-        cert: z.string().min(1).optional().describe('Path of our own certificate, PEM.'),
-        key: z.string().min(1).optional().describe('Path of the private key of our own certificate, PEM.'),
-      })
-      .optional()
-      .describe('Certificates for `rediss://`.'),
-    namespace: z
-      .string()
-      .regex(/^[a-zA-Z0-9_-]{1,60}$/, 'use letters, digits, dashes and underscores, at most 60')
-      .default('duress-bridge')
-      .describe('What every key in Redis begins with; two bridges on one Redis need two.'),
-    workers: z
-      .record(
-        Name.refine((name) => name !== 'bridge', '`bridge` is the bridge itself'),
-        z.strictObject({
-          key: SecretRef.describe(
-            '32 bytes in base64, the same on the worker; what passes through Redis is sealed with them.',
-          ),
-        }),
-      )
-      .describe('The workers, each with its key.'),
-  })
-  .describe('Workers on other machines, and the Redis that commands reach them by.')
-
 /** Common to everything that can be acted upon. */
 const perceptible = Perceptible.optional().describe(
   'What people nearby may notice when it acts: none, vibrate, sound, speech or motion. Undeclared counts as sound, a camera as motion.',
@@ -404,6 +361,9 @@ const Plan = z.strictObject({
   steps: z.array(Step).min(1).max(50).describe('What is done and when.'),
 })
 
+/** Extensions that a config may name. */
+export const extensionsMax = 50
+
 /** The whole config, but for the parts that belong to a connector, which its own schemas describe. */
 export const SiteConfig = z.strictObject({
   site: Site.describe('The site itself.'),
@@ -412,6 +372,13 @@ export const SiteConfig = z.strictObject({
   people: People,
   supervision: Supervision,
   queue: Queue.optional(),
+  extensions: z
+    .array(z.string().min(1).max(300))
+    .max(extensionsMax)
+    .optional()
+    .describe(
+      'Paths, from the config on, of JavaScript or TypeScript modules, each with one further connector as its default export.',
+    ),
   places: z.record(Name, Place).describe('The tree of places.'),
   connectors: z
     .record(
@@ -422,7 +389,7 @@ export const SiteConfig = z.strictObject({
           .boolean()
           .optional()
           .describe(
-            'Whether its links live in threads of their own, so that a defect there harms nothing else.',
+            'Whether its links live in threads of their own, so that a defect there harms nothing else; default: only those of `extensions`.',
           ),
         'runs-on': z
           .union([Name, z.array(Name).min(1).max(8)])

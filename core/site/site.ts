@@ -161,6 +161,8 @@ export interface FaultPlan {
 export interface Site {
   /** Digest of the config that it came from; an incident pins it. */
   readonly revision: string
+  /** What its connectors were taken from: the program's, and those that the config adds. */
+  readonly catalogue: ReadonlyMap<string, Connector>
   readonly name: string
   readonly timezone: string
   /** What it was compiled from, so that a stored revision can be compiled again. */

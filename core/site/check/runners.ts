@@ -40,6 +40,18 @@ export const workersAreUsed: Check = ({ config, site, extent }) => {
     )
 }
 
+/** What others wrote is kept away from the alarm path, and is not on workers. */
+export const extensionsAreIsolated: Check = ({ site }) =>
+  [...site.connectors.values()].flatMap(({ name, connector, isolate, runsOn }) => {
+    if (!connector.extension) return []
+    const here = `\`${connector.type}\` is an extension, which workers do not have: take \`runs-on\` out`
+    const bare = `without a thread of its own a defect of the extension \`${connector.type}\` can stop the whole bridge`
+    return [
+      ...(isolate ? [] : [advice(['connectors', name, 'isolate'], bare)]),
+      ...(runsOn.length > 0 ? [fatal(['connectors', name, 'runs-on'], here)] : []),
+    ]
+  })
+
 /** What passes through Redis is sealed, its user's password is not. */
 export const queueIsGuarded: Check = ({ config: { queue } }) => {
   if (!queue) return []
