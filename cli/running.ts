@@ -10,7 +10,7 @@ import type { Hold } from '../core/door/hold.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
 import { Machine } from '../core/machine.ts'
-import { compileSite } from '../core/site/compile.ts'
+import { type Catalogue, compileSite } from '../core/site/compile.ts'
 import type { SiteConfig } from '../core/site/config.ts'
 import type { Site } from '../core/site/site.ts'
 import { threadStore } from '../core/store/thread.ts'
@@ -126,7 +126,7 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
     clock,
     log,
     openStore: (options) => threadStore({ dir: data, clock, ...options }),
-    compile,
+    compile: (config, revision) => compile(config, site.catalogue, revision),
     keep: (bytes) => evidence.keep(bytes),
     forget: (hash, before) => evidence.remove(hash, before),
     secret: resolveSecret,
@@ -191,9 +191,9 @@ const pem = (path: string): Promise<string> =>
   })
 
 /** A stored revision again; null when a connector of it is no longer there or takes other fields now. */
-const compile = (config: Json, revision: string): Site | null => {
+const compile = (config: Json, known: Catalogue, revision: string): Site | null => {
   try {
-    return compileSite(config as unknown as SiteConfig, catalogue, revision)
+    return compileSite(config as unknown as SiteConfig, known, revision)
   } catch {
     return null
   }

@@ -9,6 +9,7 @@ import { revisionOf } from '../core/site/revision.ts'
 import type { Site } from '../core/site/site.ts'
 import type { List } from './csv.ts'
 import { type Expanded, expand, listsOf } from './expand.ts'
+import { readExtensions } from './extensions.ts'
 import { resolveSecret, secretsIn } from './secret.ts'
 import { readShape } from './shape.ts'
 import { type Position, readYaml, type Yaml } from './yaml.ts'
@@ -139,7 +140,7 @@ const missingSecrets = async (site: Site): Promise<Problem[]> => {
   return (await Promise.all(checked)).filter((problem) => problem !== null)
 }
 
-/** Reads and checks the config in a file, and looks whether its secrets are on this machine. Never rejects. */
+/** Reads and checks the config in a file, loads the connectors that it adds, and looks whether its secrets are on this machine. Never rejects. */
 export const loadConfig = async (file: string, catalogue: Catalogue): Promise<Loaded> => {
   let text: string
   try {
@@ -148,7 +149,11 @@ export const loadConfig = async (file: string, catalogue: Catalogue): Promise<Lo
     return refused(file, `the config can't be read: ${whyUnread(error)}`)
   }
   const yaml = readYaml(text)
-  const { site, findings } = loadText(text, catalogue, file, await readLists(yaml.value, file))
+  const extended = await readExtensions(yaml.sound ? yaml.value : null, file, catalogue)
+  const loaded = loadText(text, extended.catalogue, file, await readLists(yaml.value, file))
+  const unread = extended.problems.map((problem) => ({ ...problem, ...yaml.locate(problem), file }))
+  const findings = inOrder([...loaded.findings, ...unread])
+  const site = unread.length > 0 ? null : loaded.site
   if (!site) return { site, findings }
   const missing = (await missingSecrets(site)).map((problem) => ({
     ...problem,

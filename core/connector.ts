@@ -147,6 +147,8 @@ export interface Connector<
   /** `import.meta.url` of the declaration. */
   readonly module: string
   readonly contract: 1
+  /** Set by the loader: it came by the config's `extensions`; its links live in threads of their own by default. */
+  readonly extension?: true
   /** What sort of device its presses come from; default `api`. */
   readonly source?: 'panic-panel' | 'keypad' | 'badge' | 'mobile' | 'camera-input' | 'door-reader' | 'api'
   /** What sort of device one input is, where that depends on it; goes before `source`. */
