@@ -1,17 +1,17 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
+import { open, readFile, rm } from 'node:fs/promises'
 import { request } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { isAlive, leftFolders, ownFolder } from './leftovers.ts'
 
 const run = promisify(execFile)
 
 /** How long an engine may take to start or to stop. */
 const PATIENCE_MS = 30_000
 const AGAIN_MS = 20
-const PREFIX = 'duress-engine-'
+const KIND = 'engine'
 
 export interface Engine {
   /** As DOCKER_HOST wants it. */
@@ -40,7 +40,7 @@ export const startEngine = async (): Promise<Engine> => {
       `no container engine is running, and there is no dockerd; as root: apt-get install -y --no-install-recommends docker.io`,
     )
   await sweep()
-  const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`))
+  const folder = await ownFolder(KIND)
   const socket = join(folder, 'docker.sock')
   const said = await open(join(folder, 'log'), 'a')
   // Without its parent it stops in order, and all its containers with it.
@@ -95,21 +95,10 @@ const clear = async (folder: string): Promise<void> => {
   await rm(folder, { recursive: true, force: true })
 }
 
-/** What engines have left that were killed, as those have that started them. */
+/** What engines have left that were killed, as those were that started them; one that is just stopping may finish. */
 const sweep = async (): Promise<void> => {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(PREFIX)) continue
-    const folder = join(tmpdir(), name)
-    const engine = await readFile(join(folder, 'pid'), 'utf8').catch(() => '')
-    const starter = name.slice(PREFIX.length).split('-')[0]
-    if (![engine, starter].some(isAlive)) await clear(folder)
-  }
-}
-
-const isAlive = (pid: string | undefined): boolean => {
-  try {
-    return Number(pid) > 0 && process.kill(Number(pid), 0)
-  } catch {
-    return false
+  for (const folder of await leftFolders(KIND)) {
+    const pid = await readFile(join(folder, 'pid'), 'utf8').catch(() => '')
+    if (pid === '' || !isAlive(Number(pid))) await clear(folder)
   }
 }

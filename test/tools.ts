@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { hasEngine } from './engine.ts'
 import { BACKEND } from './redis/backend.ts'
+import choose from './redis/choose.ts'
 
 /** Programs of Debian that the tests use, servers and independent peers among them, and the package of each. */
 const tools = {
@@ -22,8 +23,14 @@ const tools = {
 /** For tests in containers, where no engine runs that somebody else has started. */
 const engine = { dockerd: 'docker.io' } as const
 
-/** Before any test: a tool that is missing is installed where that is possible, else the run ends with the command for it. */
-export default async function setup(): Promise<void> {
+/** Before any test: what is missing is there, and so is what Redis runs in. Gives what ends it. */
+export default async function setup(): Promise<() => Promise<void>> {
+  await install()
+  return choose()
+}
+
+/** A tool that is missing is installed where that is possible, else the run ends with the command for it. */
+const install = async (): Promise<void> => {
   const isInContainers = process.env[BACKEND] === 'containers' && !(await hasEngine())
   const missing = Object.entries({ ...tools, ...(isInContainers ? engine : {}) }).filter(
     ([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined,

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
 import { hasEngine, startEngine } from '../engine.ts'
+import { leftFolders } from '../leftovers.ts'
 import { BACKEND } from './backend.ts'
 
 const LOCAL = 'apt-get install -y --no-install-recommends redis-server'
@@ -15,6 +17,7 @@ export default async function choose(): Promise<() => Promise<void>> {
     throw new Error(`${BACKEND} is containers, local or auto, not ${wanted}`)
   if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error)
     throw new Error(`there is no redis-server, from which the image is made, too; as root: ${LOCAL}`)
+  for (const folder of await leftFolders('redis')) await rm(folder, { recursive: true, force: true })
   const isAtHand = wanted === 'auto' && (await hasEngine()) && (await (await import('./image.ts')).hasImage())
   const taken = isAtHand ? 'containers' : wanted === 'auto' ? 'local' : wanted
   process.env[BACKEND] = taken
@@ -39,7 +42,8 @@ const prepare = async (): Promise<() => Promise<void>> => {
     await sweepContainers()
   } catch (error) {
     await engine?.stop()
-    throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`the engine runs, but makes no image and no container on this machine: ${reason}`)
   }
   return async () => engine?.stop()
 }

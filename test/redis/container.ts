@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { GenericContainer, getContainerRuntimeClient, PullPolicy, Wait } from 'testcontainers'
+import { isAlive } from '../leftovers.ts'
 import type { Backend } from './backend.ts'
 import { imageName } from './image.ts'
 
@@ -64,7 +65,7 @@ export class ContainerRedis implements Backend {
 
   async kill(): Promise<void> {
     const container = await this.#container()
-    await thaw(container)
+    // Frozen, it dies before it does anything else: the engine thaws it once it has the signal.
     await container.kill().catch(unlessAlready)
     await container.wait()
   }
@@ -81,14 +82,7 @@ export class ContainerRedis implements Backend {
 
 type Container = ReturnType<Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['getById']>
 
-/** A frozen container takes no signal. */
-const thaw = async (container: Container): Promise<void> => {
-  const is = await container.inspect().catch(unlessAlready)
-  if (is?.State.Paused) await container.unpause()
-}
-
 const remove = async (container: Container): Promise<void> => {
-  await thaw(container)
   await container.remove({ force: true, v: true }).catch(unlessAlready)
 }
 
@@ -104,12 +98,4 @@ export const sweepContainers = async (): Promise<void> => {
     filters: { label: [OWNER] },
   }))
     if (!isAlive(Number(Labels[OWNER]))) await remove(container.getById(Id))
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }

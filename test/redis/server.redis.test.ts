@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BACKEND } from './backend.ts'
 import { certificateOf, testClient, testRedis } from './client.ts'
 import { startRedis } from './server.ts'
 
@@ -8,6 +9,12 @@ describe('a real Redis', () => {
     expect(await redis.cli('INFO', 'server')).toMatch(/redis_version:7\./)
     expect(await redis.cli('CONFIG', 'GET', 'append*')).toMatch(/appendonly\nyes/)
     expect(await redis.cli('CONFIG', 'GET', 'maxmemory-policy')).toMatch(/noeviction/)
+  })
+
+  test('runs where the run of the tests says', async () => {
+    // In a container it is the first process.
+    const isContained = /process_id:1\r/.test(await (await testRedis()).cli('INFO', 'server'))
+    expect(isContained ? 'containers' : 'local').toBe(process.env[BACKEND])
   })
 
   test('has what it answered for after a power cut, on the same port', async () => {
@@ -38,11 +45,15 @@ describe('a real Redis', () => {
     expect(await asked).toBe('OK')
   })
 
-  test('is killed while it is frozen', async () => {
+  test('is killed while it is frozen, and never does what it was told meanwhile', async () => {
     const redis = await testRedis()
-    await redis.cli('SET', 'press', 'triage-2')
+    const one = await testClient(redis)
+    await one.set('press', 'triage-2')
     await redis.freeze()
+    const asked = one.set('press', 'triage-3')
+    const failed = expect(asked).rejects.toThrow()
     await redis.kill()
+    await failed
     await redis.start()
     expect(await redis.cli('GET', 'press')).toBe('triage-2')
   })

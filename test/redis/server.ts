@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
+import { ownFolder } from '../leftovers.ts'
 import { BACKEND, type Backend } from './backend.ts'
 import { type Certificates, copyCertificates, makeCertificates } from './certificates.ts'
 import { LocalRedis } from './local.ts'
@@ -64,7 +64,7 @@ export class RedisServer {
   }
 
   async open(): Promise<void> {
-    this.#folder = await mkdtemp(join(tmpdir(), 'duress-redis-'))
+    this.#folder = await ownFolder('redis')
     const { tls, replicaOf } = this.#options
     if (replicaOf?.tls) this.#tls = await copyCertificates(dirname(replicaOf.tls.ca), this.#folder)
     else if (tls) this.#tls = await makeCertificates(this.#folder)
@@ -165,8 +165,11 @@ export class RedisServer {
 
   /** Ends it and removes its data; again is no error. */
   async stop(): Promise<void> {
-    await this.#backend?.remove()
-    if (this.#folder) await rm(this.#folder, { recursive: true, force: true })
+    try {
+      await this.#backend?.remove()
+    } finally {
+      if (this.#folder) await rm(this.#folder, { recursive: true, force: true })
+    }
   }
 
   get #running(): Backend {
