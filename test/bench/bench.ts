@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startModbusPanel } from '../../mocks/modbus-panel/index.ts'
+import { arrived, arrivedAll, median, percentile } from './figures.ts'
 import { Load, type Sent } from './load.ts'
 import { BridgeProcess, freePort, now, Part } from './process.ts'
 import { writeSite } from './site.ts'
@@ -40,29 +41,8 @@ interface Relay {
 const dir = mkdtempSync(join(tmpdir(), 'duress-bench-'))
 const { part: sink, ready: targets } = await Part.start('./sink.ts')
 
-const percentile = (sorted: readonly number[], p: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN
-
-const median = (values: readonly number[]): number =>
-  percentile(
-    [...values].sort((a, b) => a - b),
-    50,
-  )
-
-/** Waits until all have arrived, or nothing more comes for three seconds. */
-const arrived = async (presses: number): Promise<void> => {
-  let complete = -1
-  for (let quiet = 0; quiet < 60; quiet++) {
-    const seen = (await sink.ask('count')) as { complete: number }
-    if (seen.complete >= presses) return
-    if (seen.complete !== complete) quiet = 0
-    complete = seen.complete
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
 const judge = async (sent: readonly Sent[]): Promise<Figures> => {
-  await arrived(sent.length)
+  await arrived(sink, sent.length)
   const report = new Map(
     ((await sink.ask('report')) as [string, number, number, number][]).map((row) => [row[0], row]),
   )
@@ -355,7 +335,7 @@ async function resolveAll(api: number): Promise<void> {
     const sent = await storm
     const again = await startBridge(601, undefined, bridge)
     const readyAt = now()
-    await arrived(sent.length)
+    await arrivedAll(sink, sent, 3_000)
     const report = (await sink.ask('report')) as [string, number, number, number][]
     const byPress = new Map(report.map((row) => [row[0], row]))
     for (const { press } of sent) if (byPress.get(press)?.[2] !== 10) lost++

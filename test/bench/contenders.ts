@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { writeNodeRed } from './node-red.ts'
@@ -108,13 +109,51 @@ const inline: Contender = {
   patienceMs: 5_000,
   async build({ dir, targets, badges }) {
     const [port, api] = [await freePort(), await freePort()]
-    const config = writeSite(dir, badges, { api, webhook: port, targets }, connections)
-    const args = ['run', '--config', config, '--data', join(dir, 'data'), '--log-level', 'error']
-    return new Stack(port, [new Program([main, ...args], answers(port))])
+    const config = writeSite(dir, badges, { api, webhook: port, targets }, { connections })
+    return new Stack(port, [bridge(dir, config, port)])
   },
 }
 
-export const contenders: readonly Contender[] = [nodeRed, naive, inline]
+const bridge = (dir: string, config: string, port: number): Program =>
+  new Program(
+    [main, 'run', '--config', config, '--data', join(dir, 'data'), '--log-level', 'error'],
+    answers(port),
+  )
+
+const workers: Contender = {
+  name: 'workers',
+  title: 'by workers',
+  isRival: false,
+  needsRedis: true,
+  patienceMs: 5_000,
+  async build({ dir, targets, badges }) {
+    const [port, api] = [await freePort(), await freePort()]
+    const redis = await redisIn(dir)
+    const keys = new Map(['w1', 'w2'].map((name) => [name, join(dir, `${name}.key`)]))
+    for (const file of keys.values()) writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600 })
+    const elsewhere = { connections, workers: { redis: redis.port, keys } }
+    const config = writeSite(dir, badges, { api, webhook: port, targets }, elsewhere)
+    const own = [...keys].map(([name, key]) => {
+      const address = ['--redis', `redis://127.0.0.1:${redis.port}`]
+      // The bridge knows when it can be used; until then it acts itself.
+      return new Program([main, 'worker', '--name', name, '--key', key, ...address], async () => true)
+    })
+    return new Stack(port, [bridge(dir, config, port), ...own], redis.program, () => areFit(api, keys))
+  },
+}
+
+/** Whether the bridge has every worker's links up, so that it is they who tell the targets. */
+const areFit = async (api: number, names: ReadonlyMap<string, unknown>): Promise<boolean> => {
+  const { links } = (await (await fetch(`http://127.0.0.1:${api}/v1/links`)).json()) as {
+    links: { name: string; up: boolean }[]
+  }
+  return [...names.keys()].every((worker) => {
+    const there = links.filter(({ name }) => name.endsWith(` on ${worker}`))
+    return there.length > 0 && there.every(({ up }) => up)
+  })
+}
+
+export const contenders: readonly Contender[] = [nodeRed, naive, inline, workers]
 
 /** What is missing on this machine for a contender; null when nothing is. */
 export const missingFor = ({ needsRedis }: Contender): string | null => {

@@ -1,5 +1,5 @@
 import type { Sent } from './load.ts'
-import type { Part } from './process.ts'
+import { now, type Part } from './process.ts'
 
 export const percentile = (sorted: readonly number[], p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN
@@ -30,12 +30,32 @@ interface Arrival {
 
 const nowhere: Arrival = { count: 0, different: 0, lastAt: 0, firsts: [] }
 
-/** What the targets saw of each press that was acknowledged; they forget it. */
-export const taken = async (sink: Part, sent: readonly Sent[]): Promise<(Sent & Arrival)[]> => {
+const arrivals = async (sink: Part): Promise<Map<string, Arrival>> => {
   const rows = (await sink.ask('report')) as [string, number, number, number, (number | null)[]][]
-  await sink.ask('reset')
-  const arrivals = new Map<string, Arrival>(
+  return new Map(
     rows.map(([press, count, different, lastAt, firsts]) => [press, { count, different, lastAt, firsts }]),
   )
-  return sent.map((one) => ({ ...one, ...(arrivals.get(one.press) ?? nowhere) }))
+}
+
+/**
+ * Waits until just these have arrived whole, or nothing more comes for `quietMs`: after a kill others arrive too, whose
+ * acknowledgement was cut off.
+ */
+export const arrivedAll = async (sink: Part, sent: readonly Sent[], quietMs: number): Promise<void> => {
+  let told = -1
+  for (let quietSince = now(); now() - quietSince < quietMs; ) {
+    const seen = await arrivals(sink)
+    if (sent.every(({ press }) => seen.get(press)?.different === 10)) return
+    const count = [...seen.values()].reduce((sum, { different }) => sum + different, 0)
+    if (count !== told) quietSince = now()
+    told = count
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+/** What the targets saw of each press that was acknowledged; they forget it. */
+export const taken = async (sink: Part, sent: readonly Sent[]): Promise<(Sent & Arrival)[]> => {
+  const seen = await arrivals(sink)
+  await sink.ask('reset')
+  return sent.map((one) => ({ ...one, ...(seen.get(one.press) ?? nowhere) }))
 }

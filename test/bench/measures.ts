@@ -1,4 +1,4 @@
-import { arrived, ascending, percentile, taken } from './figures.ts'
+import { arrived, arrivedAll, ascending, percentile, taken } from './figures.ts'
 import { Load, type Sent } from './load.ts'
 import { now, type Part } from './process.ts'
 import type { Stack } from './stack.ts'
@@ -89,7 +89,7 @@ export const crash = async (
   const startedAt = now()
   await startAgain()
   const readyAt = now()
-  await arrived(sink, sent.length, patienceMs)
+  await arrivedAll(sink, sent, patienceMs)
   const presses = await taken(sink, sent)
   const completeAt = presses.map(({ firsts }) => Math.max(startedAt, ...firsts.map((at) => at ?? startedAt)))
   return {
@@ -102,21 +102,21 @@ export const crash = async (
 }
 
 export interface TargetSeconds {
-  /** Undisturbed, before. */
+  /** Undisturbed, before and once more afterwards. */
   readonly calm: number
   readonly hanging: number
   readonly refusing: number
 }
 
 export const badgesOfTargets = ({ calm, hanging, refusing }: TargetSeconds): number =>
-  warmUp + 20 * (calm + hanging + refusing)
+  warmUp + 20 * (2 * calm + hanging + refusing)
 
 /** 20 presses a second, while one of ten targets takes requests and answers none; then while it refuses connections. */
 export const oddTarget = async (port: number, sink: Part, seconds: TargetSeconds): Promise<Figures> => {
   const load = await warm(port, sink)
   const calmSent = await load.steady(20, seconds.calm)
   await arrived(sink, calmSent.length)
-  const calm = await taken(sink, calmSent)
+  const before = await taken(sink, calmSent)
 
   await sink.ask(`hang ${odd}`)
   const hangingSent = await load.steady(20, seconds.hanging)
@@ -124,6 +124,11 @@ export const oddTarget = async (port: number, sink: Part, seconds: TargetSeconds
   const open = (await sink.ask(`answer ${odd}`)) as number
   await arrived(sink, hangingSent.length, 15_000)
   const hanging = await taken(sink, hangingSent)
+
+  // Half of the undisturbed time comes afterwards: a program gets faster as it runs.
+  const calmAgain = await load.steady(20, seconds.calm)
+  await arrived(sink, calmAgain.length)
+  const calm = [...before, ...(await taken(sink, calmAgain))]
 
   await sink.ask(`refuse ${odd}`)
   const refusingSent = await load.steady(20, seconds.refusing)

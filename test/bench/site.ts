@@ -1,12 +1,18 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** Workers that tell the ten systems: the port of their Redis, and by name the file with the key of each. */
+interface Workers {
+  readonly redis: number
+  readonly keys: ReadonlyMap<string, string>
+}
+
 /** A site with badges by webhook (each press opens an incident of its own), ten systems to tell by HTTP, and a Modbus panel where there is one. */
 export const writeSite = (
   dir: string,
   badges: number,
   ports: { api: number; webhook: number; targets: readonly number[]; panel?: number },
-  connections = 16,
+  { connections = 16, workers }: { connections?: number; workers?: Workers } = {},
 ): string => {
   const lines = [
     'site: { name: Bench, timezone: UTC }',
@@ -20,7 +26,12 @@ export const writeSite = (
     `    connections: ${connections}`,
     '    requests: { event.send: { method: POST, path: /event }, page.send: { method: POST, path: /page } }',
   ]
+  if (workers) lines.push(`    runs-on: [${[...workers.keys.keys()].join(', ')}]`)
   if (ports.panel) lines.push(`  panel: { type: modbus, host: 127.0.0.1, port: ${ports.panel}, poll: 20ms }`)
+  if (workers) {
+    lines.push('queue:', `  redis: "redis://127.0.0.1:${workers.redis}"`, '  workers:')
+    for (const [name, file] of workers.keys) lines.push(`    ${name}: { key: { file: ${file} } }`)
+  }
   lines.push('devices:')
   for (let n = 0; n < badges; n++)
     lines.push(`  badge-${n}: { connector: badges, input: { id: badge-${n} }, place: bench/ward }`)

@@ -61,32 +61,47 @@ export class Program {
 /** All that a contender consists of: its own programs, and the Redis that they need. */
 export class Stack {
   readonly port: number
-  readonly hasRedis: boolean
   readonly #redis: readonly Program[]
   readonly #own: readonly Program[]
+  readonly #isSettled: () => Promise<boolean>
 
-  constructor(port: number, own: readonly Program[], redis: Program | null = null) {
+  /** `isSettled`: whether all parts have found each other. */
+  constructor(
+    port: number,
+    own: readonly Program[],
+    redis: Program | null = null,
+    isSettled = async (): Promise<boolean> => true,
+  ) {
     this.port = port
     this.#own = own
+    this.#isSettled = isSettled
     this.#redis = redis ? [redis] : []
-    this.hasRedis = redis !== null
   }
 
+  /** Starts all of it; resolves when it works as it is meant to. */
   async start(): Promise<void> {
-    for (const redis of this.#redis) await redis.start()
-    await this.#startOwn()
+    await this.#startAll()
+    for (const until = Date.now() + startMaxMs; !(await this.#isSettled()); ) {
+      if (Date.now() > until) throw new Error(`on port ${this.port}: the parts do not find each other`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
 
-  /** Kills all of it at once, but for Redis where that is spared; then starts what was killed. Returns when that began. */
+  /** Kills all of it at once, but for Redis where that is spared; what it returns starts that again. */
   async killed(spared: 'redis' | 'nothing'): Promise<() => Promise<void>> {
     const all = spared === 'redis' ? this.#own : [...this.#redis, ...this.#own]
     await Promise.all(all.map((program) => program.end('SIGKILL')))
-    return spared === 'redis' ? () => this.#startOwn() : () => this.start()
+    return spared === 'redis' ? () => this.#startOwn() : () => this.#startAll()
   }
 
   async end(): Promise<void> {
     for (const program of [...this.#own].reverse()) await program.end()
     for (const redis of this.#redis) await redis.end()
+  }
+
+  async #startAll(): Promise<void> {
+    for (const redis of this.#redis) await redis.start()
+    await this.#startOwn()
   }
 
   async #startOwn(): Promise<void> {
