@@ -37,6 +37,8 @@ export class Breaker {
 
   /** Returns true when this outcome has closed it: whatever waits may go. */
   ended(outcome: Outcome): boolean {
+    // A worker that was late says nothing of the target.
+    if (!outcome.ok && outcome.failure.code === 'WORKER_LATE') return false
     const was = this.isOpen
     this.#failures = !outcome.ok && dead.has(outcome.failure.code) ? this.#failures + 1 : 0
     return was && !this.isOpen

@@ -29,7 +29,7 @@ export type CarriedOrder = z.infer<typeof CarriedOrder>
 /** What the bridge says to a worker. */
 export const ToWorker = z.discriminatedUnion('is', [
   /** Shows that the whole way lives, and measures the worker's clock. */
-  z.object({ is: z.literal('canary'), n: z.number().int(), openings: Text }),
+  z.object({ is: z.literal('canary'), id: Text, openings: Text }),
   z.object({
     is: z.literal('orders'),
     parcel: Text,
@@ -64,7 +64,7 @@ export const ToBridge = z.object({
   seq: z.number().int(),
   canary: z
     .object({
-      n: z.number().int(),
+      id: Text,
       /** The worker's monotonic clock when the canary came in, ms. */
       mono: z.number(),
       openings: Text,

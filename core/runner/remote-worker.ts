@@ -23,7 +23,7 @@ import type { Seal } from './seal.ts'
 /** A worker whose last answered canary is older than this gets no orders, ms: two of three may be lost. */
 const fitMs = 1_600
 /** A way that takes longer leaves nothing of the grace, ms there and back. */
-const slowMs = 400
+export const slowMs = 400
 /** The measure of the other clock is renewed this often, ms: in that time two clocks of 100 ppm part by 6 ms. */
 const measureMs = 30_000
 const driftMs = 6
@@ -50,6 +50,7 @@ export interface RemoteLink extends WorkerLink {
 
 interface Pending {
   readonly order: CarriedOrder
+  readonly signal: AbortSignal
   readonly end: (outcome: Outcome) => void
 }
 
@@ -72,7 +73,8 @@ export class RemoteWorker {
   readonly #openings: { readonly digest: string; readonly bytes: Buffer }
   readonly #life = randomBytes(6).toString('hex')
   readonly #receiver: Receiver
-  readonly #canaries = new Map<number, number>()
+  /** When each canary on its way was sent, by its id; ids of another life of the bridge are not among them. */
+  readonly #canaries = new Map<string, number>()
   readonly #parcels = new Map<string, Parcel>()
   readonly #links = new Map<string, RemoteLink>()
   readonly #seen = new Set<number>()
@@ -117,10 +119,15 @@ export class RemoteWorker {
     const age = this.#clock.mono() - this.#answeredAt
     if (!this.#carrier.isUp()) return `Redis is not connected: ${this.#carrier.why ?? 'unknown reason'}`
     if (age === Number.POSITIVE_INFINITY) return 'it has never answered'
-    if (age > fitMs) return `it has not answered for ${Math.round(age / 1_000)} s`
+    if (this.#isSilent) return `it has not answered for ${Math.round(age / 1_000)} s`
     if (this.#suspectAt >= this.#answeredAt) return 'it missed the start of an order'
     if (this.#roundMs > slowMs) return `the way there and back takes ${Math.round(this.#roundMs)} ms`
     return this.#hasOpenings ? null : 'it is still opening its links'
+  }
+
+  /** Nothing has come from it for so long that it counts as dead, or cut off. */
+  get #isSilent(): boolean {
+    return this.#clock.mono() - this.#answeredAt > fitMs
   }
 
   /** Whether it can act on a link now. */
@@ -141,7 +148,7 @@ export class RemoteWorker {
         resolve(outcome)
       }
       signal.addEventListener('abort', give, { once: true })
-      this.#next.push({ order, end })
+      this.#next.push({ order, signal, end })
       if (this.#next.length === 1) setImmediate(() => this.#flush())
     })
   }
@@ -158,7 +165,7 @@ export class RemoteWorker {
 
   /** Twice a second: a canary goes out, and what a dead worker had is given up. */
   beat(): void {
-    if (this.unfit !== null) this.#giveUp()
+    if (this.#isSilent) this.#giveUp()
     this.#turn()
     this.#renew()
     if (!this.#carrier.isUp()) {
@@ -166,11 +173,11 @@ export class RemoteWorker {
       return
     }
     this.#leave()
-    const n = ++this.#count
-    this.#canaries.set(n, this.#clock.mono())
+    const id = this.#newId()
+    this.#canaries.set(id, this.#clock.mono())
     for (const oldest of this.#canaries.keys())
       if (this.#canaries.size > unansweredMax) this.#canaries.delete(oldest)
-    this.#send({ is: 'canary', n, openings: this.#openings.digest }).catch(() => {})
+    this.#send({ is: 'canary', id, openings: this.#openings.digest }).catch(() => {})
   }
 
   async stop(): Promise<void> {
@@ -182,19 +189,23 @@ export class RemoteWorker {
     await this.#receiver.close()
   }
 
+  #newId(): string {
+    return `${this.#life}-${++this.#count}`
+  }
+
   #send(message: Parameters<typeof encode>[0]): Promise<void> {
     return this.#carrier.send(boxTo(this.name), this.#seal.close(encode(message), about.parcel))
   }
 
   #flush(): void {
-    const all = this.#next
+    const all = this.#next.filter(({ signal }) => !signal.aborted)
     this.#next = []
     for (let from = 0; from < all.length; from += ordersMax) this.#post(all.slice(from, from + ordersMax))
   }
 
   #post(orders: readonly Pending[]): void {
     const session = this.#session as string
-    const id = `${this.#life}-${++this.#count}`
+    const id = this.#newId()
     const parcel: Parcel = { id, session, pending: new Map(orders.entries()), started: false }
     this.#parcels.set(id, parcel)
     const { ms, errorMs } = this.#offset
@@ -308,10 +319,10 @@ export class RemoteWorker {
     return false
   }
 
-  #canary(session: string, { n, mono, openings, links }: NonNullable<ToBridge['canary']>): void {
-    const sentAt = this.#canaries.get(n)
+  #canary(session: string, { id, mono, openings, links }: NonNullable<ToBridge['canary']>): void {
+    const sentAt = this.#canaries.get(id)
     if (sentAt === undefined) return
-    this.#canaries.delete(n)
+    this.#canaries.delete(id)
     if (session !== this.#session) this.#begin(session)
     const now = this.#clock.mono()
     this.#answeredAt = Math.max(this.#answeredAt, sentAt)

@@ -10,7 +10,7 @@ import type { Carrier } from './carrier.ts'
 import { InlineRunner, type LinkHealth, type Surroundings } from './inline.ts'
 import { encode, graceMs, type Openings, type ToBridge } from './parcel.ts'
 import { type Part, partition } from './part.ts'
-import { RemoteWorker } from './remote-worker.ts'
+import { RemoteWorker, slowMs } from './remote-worker.ts'
 import { readKey, Seal } from './seal.ts'
 
 /** How often each worker is tried out, ms. */
@@ -66,7 +66,7 @@ export class RemoteRunner {
 
   /** How much longer than its attempt an order may take here, ms. */
   graceMs(link: string): number {
-    return this.#ways.has(link) ? graceMs : 0
+    return this.#ways.has(link) ? graceMs + slowMs : 0
   }
 
   /** One attempt. Never rejects. */
@@ -142,7 +142,7 @@ export class RemoteRunner {
       const seal = new Seal(readKey(text), name, 'bridge')
       const ears = {
         turned: () => this.#review(),
-        told: (report: Pick<ToBridge, 'notes' | 'kept'>) => this.#told(report),
+        told: (report: Pick<ToBridge, 'notes' | 'kept'>) => this.#told(name, report),
       }
       this.#remote.set(
         name,
@@ -199,14 +199,21 @@ export class RemoteRunner {
     }
   }
 
-  async #told({ notes = [], kept = [] }: Pick<ToBridge, 'notes' | 'kept'>): Promise<void> {
-    for (const { device, state } of notes) this.#around.note(device, state)
+  async #told(worker: string, { notes = [], kept = [] }: Pick<ToBridge, 'notes' | 'kept'>): Promise<void> {
+    for (const { device, state } of notes) if (this.#mayNote(worker, device)) this.#around.note(device, state)
     for (const { bytes, mediaType, capturedAt } of kept)
       await this.#around
         .keep(Buffer.from(bytes, 'base64'), { mediaType, capturedAt })
         .catch((error: unknown) => {
           this.#around.log.warn({ error: messageOf(error) }, 'a picture from a worker was not kept')
         })
+  }
+
+  /** A worker knows of its own outputs only: what it says of a fire input, or of another's door, is not heard. */
+  #mayNote(worker: string, device: string): boolean {
+    for (const { part, runsOn } of this.#ways.values())
+      if (part.outputs.has(device)) return runsOn.includes(worker) && !part.inputs.has(device)
+    return false
   }
 
   #turned(link: LinkHealth): void {

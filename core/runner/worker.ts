@@ -61,7 +61,7 @@ export class Worker {
   readonly #running = new Set<Promise<void>>()
   #runner: InlineRunner
   #openings = ''
-  #opening: Promise<void> = Promise.resolve()
+  #isOpening = false
   #receiver: Receiver | null = null
   #untold = empty()
   #telling = false
@@ -118,17 +118,17 @@ export class Worker {
     else this.#canary(message)
   }
 
-  #canary({ n, openings }: { n: number; openings: string }): void {
+  #canary({ id, openings }: { id: string; openings: string }): void {
     const mono = this.#p.clock.mono()
-    if (openings !== this.#openings) this.#opening = this.#opening.then(() => this.#open(openings))
+    if (openings !== this.#openings && !this.#isOpening) void this.#open(openings)
     const links = this.#runner.health().map(({ name, up, why }) => ({ name, up, why }))
-    void this.#report({ n, mono, openings: this.#openings, links })
+    void this.#report({ id, mono, openings: this.#openings, links })
   }
 
   /** Opens what the bridge left: links of another config are closed first. */
   async #open(digest: string): Promise<void> {
     const { carrier, seal, name, log, catalogue } = this.#p
-    if (digest === this.#openings) return
+    this.#isOpening = true
     try {
       const left = await carrier.fetch(boxTo(name))
       const bytes = left && seal.open(left, about.openings)
@@ -141,6 +141,8 @@ export class Worker {
       log.info({ links: openings.links.map((link) => link.name) }, 'opening links')
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'the openings could not be read')
+    } finally {
+      this.#isOpening = false
     }
   }
 
