@@ -1,7 +1,7 @@
+import { fork } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import { deadline, SystemClock } from '../core/clock.ts'
 import type { Connector } from '../core/connector.ts'
 import { messageOf } from '../core/error.ts'
@@ -10,8 +10,8 @@ import { extensionsMax } from '../core/site/config.ts'
 import type { Problem } from '../core/site/explain.ts'
 import { whyNoConnector } from './declaration.ts'
 
-/** A declaration imports zod and core: 0.3 s. On a busy machine it may take ten times as long. */
-const importMs = 5_000
+/** A declaration imports zod and core: 0.3 s. A busy machine may take far longer. */
+const importMs = 10_000
 /** What a declaration may need when it is tried out; zod and core take 20 MB. */
 const heapMb = 128
 
@@ -62,30 +62,35 @@ const add = async (url: string, catalogue: Map<string, Connector>): Promise<stri
   }
 }
 
-/** What keeps a module from being an extension, found in a thread of its own: it may loop for ever, exit or fill the memory. */
+/** What keeps a module from being an extension, found in a process of its own: it may loop for ever, exit or fill the memory. */
 const whyUnfit = async (url: string): Promise<string | null> => {
   const found = await stat(new URL(url)).catch(() => null)
   if (!found?.isFile()) return 'there is no such file beside the config'
-  const worker = new Worker(new URL('./extension-worker.ts', import.meta.url), {
-    workerData: url,
+  const trial = fork(new URL('./extension-trial.ts', import.meta.url), [url], {
     env: {},
-    stdout: true,
-    stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    execArgv: [`--max-old-space-size=${heapMb}`],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  const ended = new Promise<string | null>((resolve) => {
+    trial.once('message', (why) => resolve(why === null ? null : String(why)))
+    trial.once('error', (error) => resolve(`it can't be imported: ${messageOf(error)}`))
+    trial.once('exit', (code, signal) => resolve(whyEnded(code, signal)))
   })
   try {
-    return await within(
-      new Promise<string | null>((resolve) => {
-        worker.once('message', resolve)
-        worker.once('error', (error) => resolve(`it can't be imported: ${messageOf(error)}`))
-        worker.once('exit', (code) => resolve(`it ends the program when it is imported (exit code ${code})`))
-      }),
-    )
+    return await within(ended)
   } catch (error) {
     return messageOf(error)
   } finally {
-    await worker.terminate()
+    trial.kill('SIGKILL')
   }
+}
+
+/** Node ends with 13 when a wait at the top level can never end, and aborts when the memory is full. */
+const whyEnded = (code: number | null, signal: string | null): string => {
+  if (code === 13) return 'its import waits for what never comes'
+  if (signal === 'SIGABRT' || code === 134)
+    return `its import needs more than ${heapMb} MB of memory: a leak?`
+  return `it ends the program when it is imported (${signal ?? `exit code ${code}`})`
 }
 
 const within = async <T>(work: Promise<T>): Promise<T> => {

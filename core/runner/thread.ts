@@ -15,12 +15,17 @@ const silentPings = 6
 const silentPingsOpening = 16
 /** What a link's thread may hold: the largest of ours needs 60 MB for its protocol's code; a small machine has 1 GB in all. */
 const heapMb = 256
+/** V8's own limit is the last resort: a thread that runs into it may take the whole process along. */
+const heapLastMb = 512
+/** How often a thread is measured, ms: none fills what is between the two limits in that time. */
+const measureMs = 100
 /** The young generation: a thread makes short-lived objects only, and V8's own limit would be 48 MB. */
 const youngMb = 8
 /** A recursion ends in an error of its own before it ends the thread; V8's own limit. */
 const stackMb = 4
-/** What buffers may hold, bytes: they are outside of the heap, and measured with each ping. */
-const buffersMax = 256 * 1_048_576
+/** What buffers may hold, bytes: they are outside of the heap. */
+const mb = 1_048_576
+const buffersMax = 256 * mb
 /** How long a link may take to close before its thread is ended, ms; core leaves it to itself after 1 s. */
 const closeMs = 700
 /** Orders that may wait for their outcome. */
@@ -65,10 +70,12 @@ class ThreadLink {
   readonly #lost = Promise.withResolvers<unknown>()
   readonly #closed = Promise.withResolvers<void>()
   readonly #pings: Timer
+  readonly #measures: Timer
   readonly #end = () => this.#give()
   #settle: { resolve(link: Link): void; reject(error: unknown): void } | null
   #ids = 0
   #silent = 0
+  #isMeasuring = false
   #isOver = false
 
   constructor(connector: Connector, opening: Opening<unknown, unknown, unknown>, ctx: Context) {
@@ -85,6 +92,7 @@ class ThreadLink {
     this.#worker.on('error', (error: unknown) => this.#gone(whyGone(error), error))
     this.#worker.on('exit', (code) => this.#gone(`its code ended its thread with exit code ${code}`))
     this.#pings = every(ctx.clock, pingMs, () => this.#ping())
+    this.#measures = every(ctx.clock, measureMs, () => this.#measure())
     ctx.signal.addEventListener('abort', this.#end, { once: true })
   }
 
@@ -198,13 +206,22 @@ class ThreadLink {
       return void this.#gone(`did not answer for ${(limit * pingMs) / 1_000} s: an endless loop?`)
     this.#silent++
     this.#post({ is: 'ping' })
-    // Served by an interrupt, so that a loop that never ends is measured as well.
-    this.#worker.getHeapStatistics().then(
-      ({ external_memory: bytes }) => {
-        if (bytes > buffersMax) this.#gone(`holds ${Math.round(bytes / 1_048_576)} MB of buffers: a leak?`)
-      },
-      () => {},
-    )
+  }
+
+  /** Served by an interrupt, so that a loop that never ends is measured as well. */
+  #measure(): void {
+    if (this.#isMeasuring) return
+    this.#isMeasuring = true
+    const measured = () => {
+      this.#isMeasuring = false
+    }
+    this.#worker
+      .getHeapStatistics()
+      .then(({ used_heap_size: heap, external_memory: buffers }) => {
+        if (heap > heapMb * mb) this.#gone(`used more than ${heapMb} MB of memory: a leak?`)
+        else if (buffers > buffersMax) this.#gone(`holds ${Math.round(buffers / mb)} MB of buffers: a leak?`)
+      }, measured)
+      .then(measured)
   }
 
   /** Core gives the link up: while it opens nobody else would end its thread. */
@@ -251,6 +268,7 @@ class ThreadLink {
     if (this.#isOver) return
     this.#isOver = true
     this.#pings.cancel()
+    this.#measures.cancel()
     this.#incoming.end()
     this.#closed.resolve()
     this.#ctx.signal.removeEventListener('abort', this.#end)
@@ -268,7 +286,7 @@ const startWorker = (start: ThreadStart): Worker => {
       environment.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])),
     ),
     resourceLimits: {
-      maxOldGenerationSizeMb: heapMb,
+      maxOldGenerationSizeMb: heapLastMb,
       maxYoungGenerationSizeMb: youngMb,
       stackSizeMb: stackMb,
     },
