@@ -128,6 +128,12 @@ export class Evidence {
   }
 }
 
+/** The hashes of all pieces in a data directory. */
+export const evidenceIn = async (dataDir: string): Promise<string[]> => {
+  const names = await readdir(join(dataDir, 'evidence')).catch(nullIfMissing)
+  return (names ?? []).filter((name) => isHash.test(name))
+}
+
 const withFile = async (path: string, flags: string, use: (file: FileHandle) => Promise<void>) => {
   const file = await open(path, flags, 0o600)
   try {
