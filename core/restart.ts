@@ -7,6 +7,7 @@ import { commandRow, commandsOf, holdRow, incidentRow } from './incident/rows.ts
 import type { Machine } from './machine.ts'
 import { commandsMax } from './response.ts'
 import type { ChangeSet, DueCursor, UnfinishedCommand } from './store/port.ts'
+import { madeRow } from './store/stored.ts'
 import { type Fault, faultRow } from './supervision/faults.ts'
 import type { Entry } from './trail/entry.ts'
 
@@ -65,14 +66,18 @@ const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Prom
 }
 
 /** A resolved incident with commands on their way: its conditions still decide what may go. */
-const reopen = async ({ book, store }: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
+const reopen = async (
+  { book, store, opened }: Machine,
+  rows: readonly UnfinishedCommand[],
+): Promise<void> => {
   const missing = new Set(
     rows.flatMap(({ incident }) => (incident && !book.page(incident) ? [incident] : [])),
   )
   for (const id of missing) {
     const record = await store.incident(id)
-    const ids = record?.commands.map((command) => command.id)
-    if (record && !book.page(id)) book.open(record.body as unknown as Incident, ids)
+    const ids = record?.commands.map((command) => command.id) ?? []
+    const before = opened.openCommands.filter(({ incident }) => incident === id).map((command) => command.id)
+    if (record && !book.page(id)) book.open(record.body as unknown as Incident, [...ids, ...before])
   }
 }
 
@@ -152,7 +157,11 @@ export const snapshot = ({
         effect,
       })),
       holds: doors.recorded().map(holdRow),
-      register: register.rows(),
+      // What has its receipt is in the old file alone: without this it would be done again after the next start.
+      register: [
+        ...register.rows(),
+        ...[...book.pages()].map(({ incident, commands }) => madeRow(incident.id, commands)),
+      ],
       faults: faults.open().map(faultRow),
       trail,
     },

@@ -8,6 +8,7 @@ import {
   faultRow,
   holdRow,
   incidentRow,
+  madeBefore,
   registerRow,
   revisionRow,
   unfinishedCommand,
@@ -85,7 +86,9 @@ export const load = (db: DatabaseSync): Loaded => {
       'commands of open incidents',
       (raw) => ({ incident: String(raw['incident']), id: String(raw['id']) }),
       `SELECT command.incident, command.id FROM incident CROSS JOIN command
-        ON command.id > incident.id || '/' AND command.id < incident.id || '0' WHERE incident.open = 1`,
+        ON command.id > incident.id || '/' AND command.id < incident.id || '0' WHERE incident.open = 1
+        UNION SELECT register.name, made.value FROM register, json_each(register.body) made
+        WHERE register.kind = '${madeBefore}'`,
     ),
     nextIncidentNumber: 1 + highestNumber(one),
     unfinishedCommands,
@@ -102,7 +105,11 @@ export const load = (db: DatabaseSync): Loaded => {
       clockFloor - keysForMs,
     ).reverse(),
     cursors: rows('cursors', cursorRow, 'SELECT * FROM cursor'),
-    register: rows('register', registerRow, "SELECT * FROM register WHERE body <> 'null'"),
+    register: rows(
+      'register',
+      registerRow,
+      `SELECT * FROM register WHERE body <> 'null' AND kind <> '${madeBefore}'`,
+    ),
     openFaults: rows('open faults', faultRow, 'SELECT * FROM fault WHERE closed_at IS NULL'),
     revisions: rows(
       'revisions',

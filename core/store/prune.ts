@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { madeBefore } from './stored.ts'
 
 /** Rows a slice, so that a waiting press waits for 5 ms at most. */
 const sliceRows = 200
@@ -19,6 +20,7 @@ const ofIncident = [
     WHERE trail_incident.incident = ?1 AND payload IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM trail_incident other JOIN incident ON incident.id = other.incident
       WHERE other.seq = trail.seq AND other.incident <> ?1) LIMIT ${bite})`,
+  `DELETE FROM register WHERE kind = '${madeBefore}' AND name = ?1`,
   `DELETE FROM incident WHERE id = ?1`,
 ]
 

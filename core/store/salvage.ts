@@ -4,6 +4,7 @@ import { encode, encodeKey, type Value } from './encode.ts'
 import type { Loaded } from './load.ts'
 import type { ChangeSet, Opened, TrailHead } from './port.ts'
 import type { Engine } from './sqlite.ts'
+import { madeRow } from './stored.ts'
 
 export type OpenedFile = Omit<Opened, 'health'> & {
   readonly file: string | null
@@ -60,7 +61,18 @@ export const stateOf = (loaded: Loaded, at: number): Value[] => {
   const set = (part: Partial<ChangeSet>) =>
     encode({ at, waits: false, trail: { incident: null, entries: [] }, ...part }, flat)
   for (const revision of loaded.revisions) set({ revision })
-  set({ incidents: loaded.openIncidents, holds: loaded.liveHolds, register: loaded.register })
+  const made = Map.groupBy(loaded.openCommands, ({ incident }) => incident)
+  const madeRows = [...made].map(([incident, commands]) =>
+    madeRow(
+      incident,
+      commands.map(({ id }) => id),
+    ),
+  )
+  set({
+    incidents: loaded.openIncidents,
+    holds: loaded.liveHolds,
+    register: [...loaded.register, ...madeRows],
+  })
   set({ cursors: loaded.cursors, faults: loaded.openFaults, commands: loaded.unfinishedCommands })
   set({ retries: loaded.unfinishedCommands.filter(({ inFlight }) => !inFlight).map(ended) })
   for (const key of loaded.keys) encodeKey(key, flat)

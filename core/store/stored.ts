@@ -18,6 +18,18 @@ import type {
 type Raw = Record<string, SQLOutputValue>
 type Value = SQLOutputValue | undefined
 
+/**
+ * Kind of the register's rows that say, for an incident, which commands it had before its file failed: they and their
+ * receipts are in that file, and must not be made a second time.
+ */
+export const madeBefore = 'made-before'
+
+export const madeRow = (incident: string, commands: Iterable<string>): RegisterRow => ({
+  kind: madeBefore,
+  name: incident,
+  body: [...commands],
+})
+
 const json = (value: Value): Json => JSON.parse(value as string)
 const string = (value: Value) => value as string
 const number = (value: Value) => value as number

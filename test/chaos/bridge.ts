@@ -66,6 +66,11 @@ export class BridgeProcess {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  /** When it was ready last, Date.now(). */
+  get upAt(): number {
+    return this.lives.findLast(({ readyAt }) => readyAt !== null)?.readyAt ?? 0
+  }
+
   /** Puts its wall clock off from now on (seen within a second), over starts too. */
   clock(ms: number): void {
     writeFileSync(this.#clockFile, `${ms < 0 ? '-' : '+'}${Math.abs(ms) / 1_000}\n`)

@@ -8,6 +8,9 @@ import type { Order } from './mock-site.ts'
 import type { Fault } from './schedule.ts'
 import type { Misbehaviour } from './targets.ts'
 
+/** How long a process runs at least between two faults of its own, ms. */
+const aliveMs = 1_500
+
 /** What faults happen to. */
 export interface Parts {
   readonly bridge: BridgeProcess
@@ -68,6 +71,9 @@ export class Faults {
     const part = fault.kind.startsWith('target') ? fault.on : (fault.kind.split('-')[1] as string)
     const name = fault.kind === 'clock-bridge' ? 'clock' : part
     const happening = (this.#under.get(name) ?? Promise.resolve()).then(async () => {
+      // Whoever just got up is left alone for a moment, or a slow machine would never get anything done.
+      if (fault.kind.endsWith('bridge'))
+        await wait(Math.max(0, this.#parts.bridge.upAt + aliveMs - Date.now()))
       const from = Date.now()
       this.#begun.set(fault, from)
       await this.#do(fault)

@@ -109,8 +109,8 @@ const connectors = (ports: Ports, queue: Queue | null) => ({
     path: '/press',
     hmac: { secret: { env: 'CHAOS_SECRET' }, style: 'github' },
   },
-  panel: { type: 'modbus', host: '127.0.0.1', port: ports.panel, poll: '50ms' },
-  fire: { type: 'modbus', host: '127.0.0.1', port: ports.fire, poll: '100ms' },
+  panel: { type: 'modbus', host: '127.0.0.1', port: ports.panel, poll: '200ms' },
+  fire: { type: 'modbus', host: '127.0.0.1', port: ports.fire, poll: '200ms' },
   keypads: {
     type: 'sia-dc09',
     listen: `127.0.0.1:${ports.keypads}`,

@@ -214,7 +214,7 @@ const anchorOf = (next: DatabaseSync | undefined): number =>
 /** Trail and facts side by side: they are in the same order, so that little has to be remembered. */
 const followTrail = (store: DatabaseSync, until: number, walk: TrailWalk): void => {
   const facts = store
-    .prepare("SELECT id, incident FROM fact WHERE source = 'buttons' ORDER BY n")
+    .prepare("SELECT id, incident FROM fact WHERE source = 'buttons' AND body <> 'null' ORDER BY n")
     .iterate() as IterableIterator<any>
   let fact = facts.next()
   const rows = store

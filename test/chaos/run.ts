@@ -42,6 +42,8 @@ export interface Summary {
   readonly unanswered: number
   /** With a full disk, for instance. */
   readonly failedStarts: number
+  /** From the start of each life of the bridge to its ready line, or to its end. */
+  readonly startMs: readonly number[]
   readonly bridgeMb: readonly number[]
   readonly catchUpMs: number
   readonly shown: readonly Violation[]
@@ -162,6 +164,9 @@ class Run {
         refused: this.#progress?.refused ?? 0,
         unanswered: this.#progress?.unanswered ?? 0,
         failedStarts: bridge.failedStarts,
+        startMs: bridge.lives.map(
+          ({ startedAt, readyAt, endedAt }) => (readyAt ?? endedAt ?? startedAt) - startedAt,
+        ),
         bridgeMb: bridge.lives.map(({ mb }) => Math.round(mb)),
         catchUpMs: Math.round(took),
         shown: this.#found.shown,

@@ -5,6 +5,7 @@ export class TrailWalk {
   readonly #found: Violations
   /** Commands that have no receipt yet. */
   readonly #open = new Set<string>()
+  readonly #suppressed = new Set<string>()
   /** Presses that other rows were written before. */
   readonly #presses = new Map<string, string | null>()
   /** When holds ended, by the bridge's clock. */
@@ -65,13 +66,20 @@ export class TrailWalk {
       case 'receipt':
         this.receipts++
         this.#found.looked('receipt')
-        if (!this.#open.delete(entry.command))
+        if (!this.#open.delete(entry.command) && !this.#isSuppressed(entry))
           this.#found.add('receipt', 'a receipt of no command, or its second', { entry })
         break
       case 'hold':
         this.#hold(at, entry)
         break
     }
+  }
+
+  /** What a rule forbids at once has a receipt, and was never a command. */
+  #isSuppressed({ command, end, attempts }: { command: string; end: string; attempts: number }): boolean {
+    const isFirst = end === 'suppressed' && attempts === 0 && !this.#suppressed.has(command)
+    this.#suppressed.add(command)
+    return isFirst
   }
 
   #hold(at: number, { hold, door, ended }: { hold: string; door: string; ended: string | null }): void {
