@@ -11,6 +11,9 @@ export const graceMs = 500
 /** Orders in one parcel at most; what is more goes in the next. */
 export const ordersMax = 100
 
+/** What may not be sent without knowing whether it is still wanted: it sets what people stand in front of. */
+export const needsMark: ReadonlySet<string> = new Set(['door.secure', 'door.lockdown', 'relay.set'])
+
 const Text = z.string().max(300)
 
 const CarriedOrder = z.object({
@@ -35,6 +38,8 @@ export const ToWorker = z.discriminatedUnion('is', [
     parcel: Text,
     /** The worker's life that it is meant for; another one starts nothing of it. */
     session: Text,
+    /** What the worker must have opened, and nothing older. */
+    openings: Text,
     /** None of it may be started after this, on the worker's own monotonic clock, ms. */
     startBy: z.number(),
     orders: z.array(CarriedOrder).max(ordersMax),

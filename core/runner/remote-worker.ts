@@ -13,6 +13,7 @@ import {
   type Ended,
   encode,
   graceMs,
+  needsMark,
   ordersMax,
   ownerField,
   ToBridge,
@@ -58,6 +59,8 @@ interface Parcel {
   readonly id: string
   readonly session: string
   readonly pending: Map<number, Pending>
+  /** As the carrier counted them when it was sent. */
+  readonly connections: number
   /** The worker has it, and may have started all of it. */
   started: boolean
 }
@@ -79,6 +82,7 @@ export class RemoteWorker {
   readonly #links = new Map<string, RemoteLink>()
   readonly #seen = new Set<number>()
   #next: Pending[] = []
+  #flushing = false
   #count = 0
   #session: string | null = null
   #hasOpenings = false
@@ -149,12 +153,17 @@ export class RemoteWorker {
       }
       signal.addEventListener('abort', give, { once: true })
       this.#next.push({ order, signal, end })
-      if (this.#next.length === 1) setImmediate(() => this.#flush())
+      if (this.#flushing) return
+      this.#flushing = true
+      setImmediate(() => this.#flush())
     })
   }
 
   /** Takes an order back that may not have been started yet; how it ended comes as for any other. */
   recall(command: string): void {
+    const here = this.#next.filter(({ order }) => order.id === command)
+    this.#next = this.#next.filter(({ order }) => order.id !== command)
+    for (const { end } of here) end(notStarted(`${this.name}: it is no longer wanted`))
     for (const { id, pending } of this.#parcels.values())
       for (const [n, { order }] of pending)
         if (order.id === command) {
@@ -189,8 +198,9 @@ export class RemoteWorker {
     await this.#receiver.close()
   }
 
+  /** Begins with the worker's name, so that each may have rights to the marks of its own parcels only (Redis ACL). */
   #newId(): string {
-    return `${this.#life}-${++this.#count}`
+    return `${this.name}:${this.#life}-${++this.#count}`
   }
 
   #send(message: Parameters<typeof encode>[0]): Promise<void> {
@@ -200,13 +210,20 @@ export class RemoteWorker {
   #flush(): void {
     const all = this.#next.filter(({ signal }) => !signal.aborted)
     this.#next = []
+    this.#flushing = false
     for (let from = 0; from < all.length; from += ordersMax) this.#post(all.slice(from, from + ordersMax))
   }
 
   #post(orders: readonly Pending[]): void {
     const session = this.#session as string
     const id = this.#newId()
-    const parcel: Parcel = { id, session, pending: new Map(orders.entries()), started: false }
+    const parcel: Parcel = {
+      id,
+      session,
+      pending: new Map(orders.entries()),
+      connections: this.#carrier.connections,
+      started: false,
+    }
     this.#parcels.set(id, parcel)
     const { ms, errorMs } = this.#offset
     const startBy = this.#clock.mono() + graceMs + ms
@@ -216,6 +233,7 @@ export class RemoteWorker {
       is: 'orders',
       parcel: id,
       session,
+      openings: this.#openings.digest,
       startBy,
       orders: orders.map(({ order }) => order),
     }).catch((error: unknown) => {
@@ -235,7 +253,7 @@ export class RemoteWorker {
     const first = await this.#ask(parcel.id)
     if (first === true) {
       this.#suspect()
-      this.#endAll(parcel, notStarted(`${this.name} did not start it within ${graceMs} ms`))
+      this.#endAll(parcel, this.#missed(parcel))
     } else if (first === null) {
       this.#suspect()
       this.#endAll(parcel, unknown(`${this.name}: Redis does not say whether it was started`))
@@ -251,7 +269,7 @@ export class RemoteWorker {
       timer = this.#clock.after(askMs, () => resolve(null))
     })
     const asked = this.#carrier.mark(parcel, ownerField, mark).then(
-      ({ first }) => first,
+      ({ first, all }) => first || (this.#isOfWorker(parcel, all.get(ownerField)) ? false : null),
       () => null,
     )
     const answer = await Promise.race([asked, late])
@@ -259,9 +277,26 @@ export class RemoteWorker {
     return answer
   }
 
-  #endAll(parcel: Parcel, outcome: Outcome): void {
+  /** What somebody else wrote says nothing. */
+  #isOfWorker(parcel: string, mark: Buffer | undefined): boolean {
+    return mark !== undefined && this.#seal.open(mark, about.mark(parcel, ownerField)) !== null
+  }
+
+  /**
+   * How orders end that the bridge has claimed. What needs its mark was not started, unless Redis has forgotten that the
+   * worker came first; a page may have gone out, since a worker that gets no answer from Redis waits for none.
+   */
+  #missed({ connections }: Parcel): (order: CarriedOrder) => Outcome {
+    const why = `${this.name} did not start it within ${graceMs} ms`
+    const isSure = connections === this.#carrier.connections
+    return ({ capability }) =>
+      isSure && needsMark.has(capability) ? notStarted(why) : unknown(`${why}, as far as is known`)
+  }
+
+  #endAll(parcel: Parcel, outcome: Outcome | ((order: CarriedOrder) => Outcome)): void {
     this.#parcels.delete(parcel.id)
-    for (const { end } of parcel.pending.values()) end(outcome)
+    for (const { order, end } of parcel.pending.values())
+      end(typeof outcome === 'function' ? outcome(order) : outcome)
     parcel.pending.clear()
   }
 
@@ -307,9 +342,11 @@ export class RemoteWorker {
       return
     }
     if (report.canary) this.#canary(report.session, report.canary)
-    if (report.session !== this.#session || this.#isRepeat(report.seq)) return
-    if (report.notes || report.kept) await this.#ears.told(report)
-    for (const ended of report.ended ?? []) this.#ended(ended)
+    const isNews = report.session === this.#session && !this.#isRepeat(report.seq)
+    if (isNews && (report.notes || report.kept)) await this.#ears.told(report)
+    // Nobody but the life that a parcel was meant for knows how it ended, and it is known once.
+    for (const ended of report.ended ?? [])
+      if (this.#parcels.get(ended.parcel)?.session === report.session) this.#ended(ended)
   }
 
   #isRepeat(seq: number): boolean {
@@ -331,6 +368,8 @@ export class RemoteWorker {
     if (errorMs <= this.#offset.errorMs || now - this.#offset.at > measureMs)
       this.#offset = { ms: mono - (sentAt + now) / 2, errorMs, at: now }
     this.#hasOpenings = openings === this.#openings.digest
+    // Redis may have forgotten them without a cut.
+    if (!this.#hasOpenings) this.#left = false
     const before = new Map(this.#links)
     this.#links.clear()
     for (const link of links) this.#links.set(link.name, this.#linkOf(link, before.get(link.name)))

@@ -13,6 +13,7 @@ import {
   type CarriedOrder,
   decode,
   encode,
+  needsMark,
   Openings,
   ownerField,
   type ToBridge,
@@ -31,8 +32,6 @@ const againMs = 250
 const evidenceMax = 4 * 1024 * 1024
 /** Pictures that could not be told yet. */
 const picturesMax = 8
-/** What may not be sent without knowing whether it is still wanted: it sets what people stand in front of. */
-const needsMark = new Set(['door.secure', 'door.lockdown', 'relay.set'])
 
 type Canary = NonNullable<ToBridge['canary']>
 type OrdersMessage = Extract<ToWorker, { is: 'orders' }>
@@ -153,6 +152,8 @@ export class Worker {
     this.#seen.set(parcel, startBy + 60_000)
     if (session !== this.#session)
       return this.#refuse(message, 'late', 'it was for an earlier life of this worker')
+    if (message.openings !== this.#openings)
+      return this.#refuse(message, 'link', 'it is for other openings than it has')
     if (clock.mono() > startBy) return this.#refuse(message, 'late', 'it came too late')
     const marks = await this.#claim(parcel, startBy)
     // From here to the start of the last order nothing else runs.

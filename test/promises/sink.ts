@@ -9,6 +9,8 @@ export interface Taken {
   readonly id: string
   readonly path: string
   readonly message: Message
+  /** Bearer token that it came with. */
+  readonly by: string | null
   /** Date.now() of its arrival, and of our answer. */
   readonly at: number
   answeredAt: number | null
@@ -28,7 +30,10 @@ export class Sink {
     this.#server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
       const chunks: Buffer[] = []
       request.on('data', (chunk) => chunks.push(chunk))
-      request.on('end', () => void this.#take(request.url ?? '', Buffer.concat(chunks).toString(), response))
+      request.on('end', () => {
+        const by = request.headers.authorization?.replace(/^Bearer /, '') ?? null
+        void this.#take(request.url ?? '', by, Buffer.concat(chunks).toString(), response)
+      })
     })
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket)
@@ -67,9 +72,10 @@ export class Sink {
     return closed
   }
 
-  async #take(path: string, body: string, response: ServerResponse): Promise<void> {
+  async #take(path: string, by: string | null, body: string, response: ServerResponse): Promise<void> {
     const { id, message, data } = JSON.parse(body) as { id: string; message?: Message; data?: Message }
-    const taken: Taken = { id, path, message: (message ?? data) as Message, at: Date.now(), answeredAt: null }
+    const at = Date.now()
+    const taken: Taken = { id, path, message: (message ?? data) as Message, by, at, answeredAt: null }
     this.all.push(taken)
     if (this.#held) return void this.#held.push(response)
     const ms = this.answersAfter()
