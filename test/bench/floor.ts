@@ -34,3 +34,4 @@ const post = async (pool: Pool, key: string, target: number, body: Buffer): Prom
 }
 
 process.on('SIGTERM', () => process.exit(0))
+process.on('disconnect', () => process.exit(0))

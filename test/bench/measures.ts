@@ -1,6 +1,6 @@
 import { arrived, arrivedAll, ascending, percentile, taken } from './figures.ts'
 import { Load, type Sent } from './load.ts'
-import { now, type Part } from './process.ts'
+import { cpuMs, now, type Part } from './process.ts'
 import type { Stack } from './stack.ts'
 
 /** Presses that come before the measured ones, at 50 a second: they pay for compiling code and opening connections. */
@@ -14,6 +14,8 @@ const sustainedMax = 4_000
 /** The storm, and how many of its presses have been acknowledged when the kill comes. */
 const stormOf = 500
 const killedAfter = 150
+/** How long a target is down before the kill, s: what is meant for it waits. */
+const downSeconds = 3
 
 /** Figures of one measurement of one contender; all times in ms, but for names that end in S. */
 export type Figures = Readonly<Record<string, number>>
@@ -35,10 +37,16 @@ export interface PaceSeconds {
 export const badgesOfPace = ({ steady }: PaceSeconds): number => warmUp + 20 * steady + stormOf + sustainedMax
 
 /** How fast: 20 presses a second, a storm of 500, and as many as it can with 100 on their way at a time. */
-export const pace = async (port: number, sink: Part, seconds: PaceSeconds): Promise<Figures> => {
+export const pace = async (
+  { port, pids }: { readonly port: number; readonly pids: readonly number[] },
+  sink: Part,
+  seconds: PaceSeconds,
+): Promise<Figures> => {
   const load = await warm(port, sink)
   const steady = await whole(sink, await load.steady(20, seconds.steady))
   const storm = await whole(sink, await load.storm(stormOf))
+  const cpu = () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+  const cpuBefore = cpu()
   const complete = async () => ((await sink.ask('count')) as { complete: number }).complete
   const { sent, perSecond } = await load.kept(atOnce, seconds.sustained, sustainedMax, complete)
   const sustained = await whole(sink, sent)
@@ -49,6 +57,7 @@ export const pace = async (port: number, sink: Part, seconds: PaceSeconds): Prom
     stormPerSecond: (1_000 * storm.took.length) / storm.spanMs,
     stormP99: percentile(storm.took, 99),
     sustained: perSecond,
+    cpuPerPress: (cpu() - cpuBefore) / sent.length,
     refused: load.refused,
     missing: steady.missing + storm.missing + sustained.missing,
     doubled: steady.doubled + storm.doubled + sustained.doubled,
@@ -69,25 +78,45 @@ const whole = async (sink: Part, sent: readonly Sent[]) => {
   }
 }
 
-export const badgesOfCrash = warmUp + stormOf
+export const badgesOfCrash = warmUp + stormOf + 20 * downSeconds
 
-/** kill -9 in a storm, then started again at once. Times are from that start. */
+/** kill -9 in a storm, then started again at once; then once more while one target is down. Times are from that start. */
 export const crash = async (
   stack: Stack,
   sink: Part,
   spared: 'redis' | 'nothing',
   patienceMs: number,
 ): Promise<Figures> => {
-  await stack.start()
   const load = await warm(stack.port, sink)
   const storm = load.storm(stormOf)
   while (load.acknowledged < warmUp + killedAfter && load.acknowledged + load.refused < warmUp + stormOf)
     await new Promise((resolve) => setImmediate(resolve))
   const startAgain = await stack.killed(spared)
-  const sent = await storm
+  const inStorm = await again(startAgain, sink, await storm, patienceMs)
+
+  await sink.ask(`refuse ${odd}`)
+  const waiting = await load.steady(20, downSeconds)
+  const startOnceMore = await stack.killed(spared)
+  await sink.ask(`listen ${odd}`)
+  const whileDown = await again(startOnceMore, sink, waiting, patienceMs)
   load.end()
+  return {
+    ...inStorm,
+    downAcknowledged: whileDown.acknowledged,
+    downCompleteS: whileDown.completeS,
+    downLost: whileDown.lost,
+  }
+}
+
+/** Starts it again and waits for what it had acknowledged. */
+const again = async (
+  start: () => Promise<void>,
+  sink: Part,
+  sent: readonly Sent[],
+  patienceMs: number,
+): Promise<Record<'acknowledged' | 'readyS' | 'completeS' | 'lost' | 'doubled', number>> => {
   const startedAt = now()
-  await startAgain()
+  await start()
   const readyAt = now()
   await arrivedAll(sink, sent, patienceMs)
   const presses = await taken(sink, sent)

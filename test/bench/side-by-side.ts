@@ -38,40 +38,51 @@ const paceSeconds = quick ? { steady: 3, sustained: 3 } : { steady: 5, sustained
 const targetSeconds = quick ? { calm: 2, hanging: 6, refusing: 4 } : { calm: 6, hanging: 20, refusing: 10 }
 
 const dir = mkdtempSync(join(tmpdir(), 'duress-rivals-'))
+process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
 const { part: sink, ready: targets } = await Part.start('./sink.ts')
 const measured: Measured[] = []
 let folders = 0
 
-const build = (contender: Contender, badges: number): Promise<Stack> => {
-  const folder = join(dir, String(folders++))
-  mkdirSync(folder)
-  return contender.build({ dir: folder, targets, badges })
-}
-
-/** Runs one measurement of one contender and keeps its figures; says what the machine was doing. */
+/** Runs one measurement and keeps its figures; says what the machine was doing. What breaks does not end the others. */
 const measure = async (name: string, what: string, run: () => Promise<Figures>): Promise<void> => {
   const load = loadavg()[0] as number
-  const figures = await run()
-  await sink.ask('reset')
+  let figures: Figures
+  try {
+    figures = await run()
+  } catch (error) {
+    console.error(`${what} ${name} BROKE: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+    return
+  } finally {
+    await sink.ask('reset')
+  }
   measured.push({ name, what, load, figures })
   const shown = Object.entries(figures).map(([key, value]) => `${key} ${Number(value.toFixed(2))}`)
   console.error(`${what.padEnd(16)} ${name.padEnd(9)} load ${load.toFixed(1)}: ${shown.join(', ')}`)
 }
 
-/** Starts it, measures, ends it, whatever comes of it. */
-const on = async (stack: Stack, run: () => Promise<Figures>): Promise<Figures> => {
+/** Starts a contender with so many badges, measures, ends it, whatever comes of it. */
+const on = async (
+  contender: Contender,
+  badges: number,
+  run: (stack: Stack) => Promise<Figures>,
+): Promise<Figures> => {
+  const folder = join(dir, String(folders++))
+  mkdirSync(folder)
+  const stack = await contender.build({ dir: folder, targets, badges })
   try {
     await stack.start()
-    return await run()
+    return await run(stack)
   } finally {
     await stack.end()
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const onFloor = async (run: (port: number) => Promise<Figures>): Promise<Figures> => {
+const onFloor = async (): Promise<Figures> => {
   const { part, ready: port } = await Part.start('./floor.ts', join(dir, `floor-${folders++}`), ...targets)
   try {
-    return await run(port)
+    return await pace({ port, pids: [part.child.pid as number] }, sink, paceSeconds)
   } finally {
     await part.end()
   }
@@ -84,45 +95,42 @@ const there = contenders.filter((contender) => {
   return !missing
 })
 
-const startedAt = Date.now()
-try {
-  if (there.some(({ isRival }) => isRival)) installRivals()
-  if (isWanted('pace', measurements))
-    for (let round = 0; round < rounds; round++) {
-      if (isWanted('floor', names))
-        await measure('floor', 'pace', () => onFloor((port) => pace(port, sink, paceSeconds)))
-      for (const contender of there)
-        await measure(contender.name, 'pace', async () => {
-          const stack = await build(contender, badgesOfPace(paceSeconds))
-          return on(stack, () => pace(stack.port, sink, paceSeconds))
-        })
-    }
-  if (isWanted('targets', measurements))
-    for (const contender of there)
-      await measure(contender.name, 'targets', async () => {
-        const stack = await build(contender, badgesOfTargets(targetSeconds))
-        return on(stack, () => oddTarget(stack.port, sink, targetSeconds))
-      })
-  if (isWanted('crash', measurements))
-    for (const spared of ['redis', 'nothing'] as const)
-      for (const contender of there) {
-        if (spared === 'nothing' && !contender.needsRedis) continue
-        // A minute of waiting is too long for a look.
-        if (quick && contender.isRival && contender.needsRedis) continue
-        for (let round = 0; round < (contender.isRival ? 1 : rounds); round++)
-          await measure(contender.name, spared === 'redis' ? 'crash' : 'crash with Redis', async () => {
-            const stack = await build(contender, badgesOfCrash)
-            try {
-              return await crash(stack, sink, spared, contender.patienceMs)
-            } finally {
-              await stack.end()
-            }
-          })
-      }
-} finally {
-  await sink.end()
-  rmSync(dir, { recursive: true, force: true })
+const measurePace = async (): Promise<void> => {
+  if (isWanted('floor', names)) await measure('floor', 'pace', onFloor)
+  for (const contender of there)
+    await measure(contender.name, 'pace', () =>
+      on(contender, badgesOfPace(paceSeconds), (stack) => pace(stack, sink, paceSeconds)),
+    )
 }
+
+const measureTargets = async (): Promise<void> => {
+  for (const contender of there)
+    await measure(contender.name, 'targets', () =>
+      on(contender, badgesOfTargets(targetSeconds), ({ port }) => oddTarget(port, sink, targetSeconds)),
+    )
+}
+
+const measureCrash = async (what: string, spared: 'redis' | 'nothing'): Promise<void> => {
+  for (const contender of there) {
+    if (spared === 'nothing' && !contender.needsRedis) continue
+    // A minute of waiting is too long for a look.
+    if (quick && contender.isRival && contender.needsRedis) continue
+    for (let round = 0; round < (contender.isRival ? 1 : rounds); round++)
+      await measure(contender.name, what, () =>
+        on(contender, badgesOfCrash, (stack) => crash(stack, sink, spared, contender.patienceMs)),
+      )
+  }
+}
+
+const startedAt = Date.now()
+if (there.some(({ isRival }) => isRival)) installRivals()
+for (let round = 0; round < rounds && isWanted('pace', measurements); round++) await measurePace()
+if (isWanted('targets', measurements)) await measureTargets()
+if (isWanted('crash', measurements)) {
+  await measureCrash('crash', 'redis')
+  await measureCrash('crash with Redis', 'nothing')
+}
+await sink.end()
 
 const titles = new Map([['floor', 'floor'], ...contenders.map(({ name, title }) => [name, title] as const)])
 report(measured, titles, { quick, seconds: Math.round((Date.now() - startedAt) / 1_000) })

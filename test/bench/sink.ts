@@ -109,3 +109,5 @@ process.on('message', async (text: string) => {
   process.send?.((await answers[question]?.(Number(target))) ?? null)
 })
 process.on('SIGTERM', () => process.exit(0))
+// Whoever asked is gone.
+process.on('disconnect', () => process.exit(0))

@@ -7,9 +7,10 @@ const endMaxMs = 5_000
 
 const running = new Set<ChildProcess>()
 // However the bench ends, nothing of it stays.
-process.on('exit', () => {
+process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 /** A program that can be killed, and started again as it was. */
 export class Program {
@@ -47,6 +48,10 @@ export class Program {
     }
   }
 
+  get pid(): number {
+    return this.#child?.pid as number
+  }
+
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#child
     if (!child || !running.has(child)) return
@@ -76,6 +81,10 @@ export class Stack {
     this.#own = own
     this.#isSettled = isSettled
     this.#redis = redis ? [redis] : []
+  }
+
+  get pids(): number[] {
+    return [...this.#redis, ...this.#own].map(({ pid }) => pid)
   }
 
   /** Starts all of it; resolves when it works as it is meant to. */

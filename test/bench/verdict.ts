@@ -36,15 +36,20 @@ const rows: readonly Row[] = [
   row('storm of 500, presses/s', 'pace', 'stormPerSecond', '/s'),
   row('storm of 500, p99', 'pace', 'stormP99', 'ms'),
   row('sustained, presses/s', 'pace', 'sustained', '/s'),
+  row('  processor time of all its programs, a press', 'pace', 'cpuPerPress', 'ms'),
   row('commands missing', 'pace', 'missing', '', 'worst'),
   row('commands doubled', 'pace', 'doubled', '', 'worst'),
   row('kill -9 of all but Redis: complete after', 'crash', 'completeS', 's', 'worst'),
   row('  presses lost', 'crash', 'lost', '', 'worst'),
   row('  commands doubled', 'crash', 'doubled', '', 'worst'),
+  row('  with one target down: presses lost', 'crash', 'downLost', '', 'worst'),
+  row('    complete after', 'crash', 'downCompleteS', 's', 'worst'),
   row('kill -9 of Redis too: complete after', 'crash with Redis', 'completeS', 's', 'worst'),
   row('  presses lost', 'crash with Redis', 'lost', '', 'worst'),
   row('  commands doubled', 'crash with Redis', 'doubled', '', 'worst'),
-  row('one target hangs: p99 of the nine before', 'targets', 'calmP99', 'ms'),
+  row('  with one target down: presses lost', 'crash with Redis', 'downLost', '', 'worst'),
+  row('    complete after', 'crash with Redis', 'downCompleteS', 's', 'worst'),
+  row('one target hangs: p99 of the nine without', 'targets', 'calmP99', 'ms'),
   row('  p99 of the nine meanwhile', 'targets', 'hangingP99', 'ms'),
   row('  requests open on it, most', 'targets', 'hangingOpen', '', 'worst'),
   row('  all told after it answers', 'targets', 'hangingAllS', 's', 'worst'),
@@ -103,6 +108,7 @@ export const report = (
         ...crashes.flatMap(([what, title]) => [
           goal(`${by}${title}: complete`, value(name, what, 'completeS', 'worst'), '≤', 2, 's'),
           goal(`${by}${title}: presses lost`, value(name, what, 'lost', 'worst'), '≤', 0, ''),
+          goal(`${by}${title}, one target down: lost`, value(name, what, 'downLost', 'worst'), '≤', 0, ''),
         ]),
         goal(`${by}one hangs: p99 of the nine`, value(name, 'targets', 'hangingRatio'), '≤', 1.2, '×'),
         goal(`${by}one hangs: open on it`, value(name, 'targets', 'hangingOpen', 'worst'), '≤', 4, ''),
@@ -114,7 +120,7 @@ export const report = (
   console.log()
   for (const { title, value, how, limit, unit, met } of goals)
     console.log(
-      `${met ? 'met   ' : 'MISSED'} ${title.padEnd(40)} ${show(value, unit || ' ').padStart(9)}  ${how} ${limit} ${unit}`,
+      `${met ? 'met   ' : 'MISSED'} ${title.padEnd(44)} ${show(value, unit || ' ').padStart(9)}  ${how} ${limit} ${unit}`,
     )
   const machine = { cores: availableParallelism(), node: process.version, load: loadavg() }
   console.log(`\n${run.seconds} s, load average ${machine.load.map((load) => load.toFixed(1)).join(' ')}`)
