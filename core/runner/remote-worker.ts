@@ -139,6 +139,12 @@ export class RemoteWorker {
     return this.unfit === null && this.#links.get(link)?.up === true
   }
 
+  /** When the newest canary that it has answered was sent, ms since the epoch; null: it never has. */
+  get heardAt(): number | null {
+    const ageMs = this.#clock.mono() - this.#answeredAt
+    return ageMs === Number.POSITIVE_INFINITY ? null : this.#clock.now() - Math.round(ageMs)
+  }
+
   get links(): Iterable<RemoteLink> {
     return this.#links.values()
   }

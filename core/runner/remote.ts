@@ -106,7 +106,7 @@ export class RemoteRunner {
           up: up && worker.unfit === null,
           since,
           why: worker.unfit ?? why,
-          heardAt: null,
+          heardAt: worker.heardAt,
           staleAfterMs: null,
           opens: 1,
         }),
