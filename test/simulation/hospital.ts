@@ -8,6 +8,7 @@ import type { Change } from '../../core/incident/apply.ts'
 import type { Incident, Resolution } from '../../core/incident/incident.ts'
 import { Machine } from '../../core/machine.ts'
 import { compileSite } from '../../core/site/compile.ts'
+import type { SiteConfig } from '../../core/site/config.ts'
 import type { Site } from '../../core/site/site.ts'
 import { inlineStore } from '../../core/store/inline.ts'
 import type { Told } from '../../core/trail/entry.ts'
@@ -17,6 +18,19 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** The site of the scenarios; every scenario may bring its own. */
 export const mercy = readFileSync(new URL('./mercy.yaml', import.meta.url), 'utf8')
+
+/** Configs that have been read and checked, by their text: hundreds of hospitals have the same. */
+const sources = new Map<string, SiteConfig>()
+
+const sourceOf = (yaml: string, catalogue: ReadonlyMap<string, Connector>): SiteConfig => {
+  const known = sources.get(yaml)
+  if (known) return known
+  const { site, findings } = loadText(yaml, catalogue, 'hospital.yaml')
+  const fatal = findings.filter((finding) => finding.fatal)
+  if (!site) throw new Error(fatal.map(({ line, message }) => `${line}: ${message}`).join('\n'))
+  sources.set(yaml, site.source)
+  return site.source
+}
 
 /** A whole site on a simulated clock: real core, real store, scripted wire. */
 export class Hospital {
@@ -51,10 +65,7 @@ export class Hospital {
       ['scripted', scripted(this.world)],
       ['console', consoleConnector as unknown as Connector],
     ])
-    const loaded = loadText(yaml, this.#catalogue, 'hospital.yaml')
-    const fatal = loaded.findings.filter((finding) => finding.fatal)
-    if (!loaded.site) throw new Error(fatal.map(({ line, message }) => `${line}: ${message}`).join('\n'))
-    this.site = loaded.site
+    this.site = compileSite(sourceOf(yaml, this.#catalogue), this.#catalogue)
   }
 
   /** Starts the program on the data that there is. */
