@@ -4,6 +4,8 @@ export interface Carrier {
   isUp(): boolean
   /** Why it is not up, in words. */
   readonly why: string | null
+  /** How often it has connected: what was known behind the last connection may be forgotten behind this one. */
+  readonly connections: number
   /** Puts bytes into a box. Rejects with NotSent when they are certainly not there; any other rejection leaves that open. */
   send(box: string, bytes: Uint8Array): Promise<void>
   /** Takes bytes out of a box, in their order, each once; what `take` makes of them is its own affair. */
@@ -41,6 +43,7 @@ export const noCarrier = (why: string): Carrier => {
   const refuse = () => Promise.reject(new NotSent(why))
   return {
     why,
+    connections: 0,
     isUp: () => false,
     send: refuse,
     receive: () => ({ restart() {}, async close() {} }),

@@ -38,6 +38,7 @@ class RedisCarrier implements Carrier {
   readonly #queues = new Map<string, Queue>()
   readonly #receivers = new Set<BoxReceiver>()
   why: string | null = 'not yet connected'
+  connections = 0
 
   constructor(address: RedisAddress, log: Log) {
     this.#address = address
@@ -48,6 +49,7 @@ class RedisCarrier implements Carrier {
       maxRetriesPerRequest: null,
     })
     this.#client.on('ready', () => {
+      this.connections++
       this.why = null
     })
     this.#client.on('close', () => {
