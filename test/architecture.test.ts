@@ -148,8 +148,10 @@ describe('names', () => {
   const forbidden = /^(utils?|helpers?|managers?|handlers?|services?|jobs?|alerts?)$/
 
   test('no file and no folder is named for nothing in particular', () => {
-    // Fixtures are named for the message of the protocol that they hold.
-    const named = files.filter((file) => !file.includes('/fixtures/'))
+    // Fixtures are named for the message of the protocol that they hold, and systemd wants the ending of its units.
+    const named = files
+      .filter((file) => !file.includes('/fixtures/'))
+      .map((file) => file.replace(/\.service$/, ''))
     const bad = named.filter((file) =>
       file.split(/[/.]/).some((part) => part.split(/[-_]/).some((word) => forbidden.test(word))),
     )
