@@ -14,6 +14,8 @@ export interface RedisAddress {
   readonly namespace: string
 }
 
+/** Where Redis listens unless the URL says otherwise (IANA). */
+const defaultPort = 6_379
 /** A command of Redis that takes longer has failed, ms: below it a frozen Redis would look alive for too long. */
 const commandMs = 1_000
 const connectMs = 2_000
@@ -208,9 +210,15 @@ interface Limits {
 }
 
 const connect = ({ url, password, tls }: RedisAddress, more: Limits): Redis => {
-  const client = new Redis(url, {
+  const { protocol, hostname, port, username, pathname } = new URL(url)
+  // Given as a whole, a URL with a user and no password would overrule the password.
+  const client = new Redis({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? defaultPort : Number(port),
+    db: Number(pathname.slice(1)),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: { ...tls } } : {}),
+    ...(protocol === 'rediss:' ? { tls: { ...tls } } : {}),
     connectTimeout: connectMs,
     keepAlive: 5_000,
     retryStrategy: reconnectMs,
