@@ -15,6 +15,7 @@ import type { SiteConfig } from '../core/site/config.ts'
 import type { Site } from '../core/site/site.ts'
 import { threadStore } from '../core/store/thread.ts'
 import { Evidence } from '../core/trail/evidence.ts'
+import { calmMs, Starts } from './starts.ts'
 import { version } from './version.ts'
 
 export interface Settings {
@@ -36,18 +37,23 @@ const stopMs = 1_700
 /** The bridge of this process: machine and API on one data directory, and the way from one config to the next. */
 export class Running {
   readonly #settings: Settings
+  readonly #starts: Starts
+  readonly #calm: NodeJS.Timeout
   #machine: Machine
   #api: Api
 
-  private constructor(settings: Settings, parts: Parts) {
+  private constructor(settings: Settings, starts: Starts, parts: Parts) {
     this.#settings = settings
+    this.#starts = starts
+    this.#calm = setTimeout(() => void this.#isCalm(), calmMs).unref()
     this.#machine = parts.machine
     this.#api = parts.api
   }
 
   /** Opens store and API, and starts to open the links; waits for none of them. Rejects with DATA_IN_USE, NOT_LISTENING, STORE_FAILED. */
   static async start(settings: Settings, site: Site): Promise<Running> {
-    return new Running(settings, await compose(settings, site))
+    const starts = await Starts.read(settings.data, settings.log)
+    return new Running(settings, starts, await compose(settings, site, starts))
   }
 
   get machine(): Machine {
@@ -81,10 +87,10 @@ export class Running {
     const before = this.#machine.site
     await this.#end()
     try {
-      this.#take(await compose(this.#settings, site))
+      this.#take(await compose(this.#settings, site, this.#starts))
       return { is: 'reloaded', findings }
     } catch (error) {
-      this.#take(await compose(this.#settings, before))
+      this.#take(await compose(this.#settings, before, this.#starts))
       return { is: 'refused', why: messageOf(error), findings }
     }
   }
@@ -92,8 +98,16 @@ export class Running {
   /** Ends everything in less than 2 s; returns the doors that stay held. */
   async stop(): Promise<readonly Hold[]> {
     const holds = this.#machine.doors.liveHolds()
+    clearTimeout(this.#calm)
     await this.#end()
+    await this.#starts.end()
     return holds
+  }
+
+  /** Links stay where they are: whoever moved them now would cut them for nothing. */
+  async #isCalm(): Promise<void> {
+    await this.#starts.calm()
+    this.#machine.faults.set('isolated', null)
   }
 
   #take({ machine, api }: Parts): void {
@@ -117,7 +131,8 @@ interface Parts {
   readonly api: Api
 }
 
-const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
+const compose = async ({ data, log }: Settings, wanted: Site, starts: Starts): Promise<Parts> => {
+  const site = starts.take(wanted)
   const clock = new SystemClock()
   const { meter, registry } = makeMeter()
   const evidence = new Evidence(data)
@@ -145,6 +160,8 @@ const compose = async ({ data, log }: Settings, site: Site): Promise<Parts> => {
       version,
       registry,
     })
+    machine.faults.set('isolated', starts.words)
+    await starts.begin()
     machine.start()
     return { machine, api }
   } catch (error) {

@@ -56,6 +56,7 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   'clock-off': of('device', 'digest', 'clock off'),
   'clock-behind': of('system', 'digest', 'clock behind'),
   'clock-step': of('system', 'digest', 'clock stepped'),
+  isolated: of('system', 'page', 'started isolated'),
   'event-loop': of('system', 'screen', 'program away'),
 }
 
