@@ -111,7 +111,7 @@ test('the program that has crashed three times works all the same, with panel, d
     expect(faults.map(({ id }) => id)).toContain('isolated')
     await panel.polled()
     await panel.press(0)
-    await doors.doors['LOBBY']!.expect('LockedDown', 15_000)
+    await doors.doors['LOBBY']!.expect('LockedDown', { withinMs: 15_000 })
     await pager.journal.expect('page')
     expect(existsSync(join(dir, 'starts.json'))).toBe(true)
     program.signal('SIGTERM')

@@ -58,7 +58,7 @@ test.each([
     await until('the fault says why', async () => (await faultsOf(url)).some(({ what }) => words.test(what)))
     await mocks.panel.polled()
     await mocks.panel.press(0)
-    await mocks.doors.doors['LOBBY']!.expect('LockedDown', 15_000)
+    await mocks.doors.doors['LOBBY']!.expect('LockedDown', { withinMs: 15_000 })
     await mocks.pager.journal.expect('page')
     const { incidents } = (await (await fetch(`${url}/v1/incidents`)).json()) as { incidents: unknown[] }
     expect(incidents).toHaveLength(1)
@@ -80,7 +80,7 @@ test.each(['flood of notes', 'flood of records', 'flood of log lines', 'flood of
     const { program } = await startBridge(`after: ${mode}`)
     await mocks.panel.polled()
     await mocks.panel.press(0)
-    await mocks.doors.doors['LOBBY']!.expect('LockedDown', 15_000)
+    await mocks.doors.doors['LOBBY']!.expect('LockedDown', { withinMs: 15_000 })
     await mocks.pager.journal.expect('page')
     program.signal('SIGTERM')
     expect(await program.ended).toBe(0)
