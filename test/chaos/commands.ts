@@ -1,4 +1,5 @@
-import { groupOf, lockExpiresMs, wingOfDoor } from './ground.ts'
+import { isCarriedBadly, isDisturbed, recoveryMs } from './disturbed.ts'
+import { groupOf, wingOfDoor } from './ground.ts'
 import type { ArrivalRow } from './record.ts'
 import { slackMs, type Times } from './times.ts'
 import type { Violations } from './violations.ts'
@@ -31,13 +32,11 @@ export interface Around {
 
 /** A command that is due at once goes out within this, ms. It is not about speed: two cores carry everything at once. */
 const atOnceMs = 3_000
-/** What a fault leaves behind in the bridge: its start, its queue, open breakers and pauses, ms. */
-const recoveryMs = { bridge: 4_000, target: 6_500 }
 /** A fire input is read at least this often, or counts as unknown, ms (`stale` of the site). */
 const fireReadMs = 2_000
 
-const bridgeFaults = /^(kill-bridge|stop-bridge|full-disk)$/
-const targetFaults = /^target-/
+/** Nobody waits longer for a worker than a parcel's grace and a dead worker's silence, ms. */
+const takeOverMs = 2_500
 
 /** Everything that one command and what came of it at its target can break. */
 export const judgeCommand = (
@@ -85,10 +84,12 @@ const repeated = (
     const known = { command, arrivals, windows: near(times, group, before.at, arrival.at) }
     if ((arrival.what === 'page' || arrival.what === 'event') && arrival.repeat === 0)
       found.add('repeated', 'told again without saying that it may be a repeat', known)
+    // Until its answer could have come, or the bridge had written down that it came.
+    const answeredBy = before.at + recoveryMs.bridge
     const isExplained =
       before.answered === 0 ||
-      times.hasFault(bridgeFaults, null, before.at - recoveryMs.bridge, arrival.at) ||
-      times.hasFault(targetFaults, group, before.at - slackMs, before.at + recoveryMs.target)
+      isDisturbed(times, group, before.at, Math.min(arrival.at, answeredBy)) ||
+      isCarriedBadly(times, group, before.at, Math.min(arrival.at, answeredBy))
     if (!isExplained) found.add('repeated', 'done again although nothing was lost', known)
   }
 }
@@ -119,18 +120,15 @@ const promptly = (command: StoredCommand, arrivals: readonly ArrivalRow[], aroun
   const openedAt = around.openedAt(incidentOf(command))
   if (!first || openedAt === null) return
   const group = groupOf(command.target)
-  const isExcused =
-    times.hasFault(bridgeFaults, null, openedAt - recoveryMs.bridge, first.at) ||
-    times.hasFault(targetFaults, group, openedAt - recoveryMs.target, first.at)
-  if (isExcused) return
+  if (isDisturbed(times, group, openedAt, first.at)) return
   found.looked('waits')
   const lateMs = first.at - openedAt
-  if (lateMs > atOnceMs)
+  const isTakenOver = isCarriedBadly(times, group, openedAt, first.at)
+  if (lateMs > atOnceMs + (isTakenOver ? takeOverMs : 0))
     found.add('waits', `${command.target} was well and was told ${lateMs} ms after the press`, {
       command,
       arrivals,
       openedAt,
-      lockExpiresMs,
       windows: times.windows.filter(({ from, to }) => from <= first.at && to >= openedAt - recoveryMs.target),
     })
 }

@@ -1,3 +1,4 @@
+import { isCarriedBadly, isDisturbed } from './disturbed.ts'
 import { groupOf } from './ground.ts'
 import type { DoorRow } from './record.ts'
 import type { Times } from './times.ts'
@@ -34,8 +35,10 @@ export const judgeDoor = (
         ? from
         : (modes.find(({ at, mode }) => at > from && mode === 'unlocked')?.at ?? Number.POSITIVE_INFINITY)
     const until = Math.min(freedAt, next)
-    const isExcused = times.hasFault(/./, groupOf(door), from - recoveryMs, Math.min(until, from + releaseMs))
-    if (isExcused) continue
+    const to = Math.min(until, from + releaseMs)
+    const group = groupOf(door)
+    if (isDisturbed(times, group, from - recoveryMs, to)) continue
+    if (isCarriedBadly(times, group, from - recoveryMs, to)) continue
     found.looked('held')
     if (until - from > releaseMs)
       found.add('held', `${door} was locked for ${until - from} ms without a hold`, {

@@ -1,20 +1,29 @@
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fill } from '../promises/disk.ts'
-import type { BridgeProcess } from './bridge.ts'
+import type { RedisServer } from '../redis/server.ts'
+import type { Wire } from '../redis/wire.ts'
 import type { Order } from './mock-site.ts'
+import type { KeptProcess } from './process.ts'
 import type { Fault } from './schedule.ts'
 import type { Misbehaviour } from './targets.ts'
 
 /** How long a process runs at least between two faults of its own, ms. */
 const aliveMs = 1_500
+/** A clock that is put off is seen within this by who reads it, ms. */
+const clockSeenMs = 1_100
 
 /** What faults happen to. */
 export interface Parts {
-  readonly bridge: BridgeProcess
-  /** The directory of its data, which is a disk of its own. */
+  readonly bridge: KeptProcess
+  readonly workers: ReadonlyMap<string, KeptProcess>
+  /** null: no workers. */
+  readonly redis: RedisServer | null
+  /** By group, and those to Redis. */
+  readonly wires: ReadonlyMap<string, Wire>
+  /** The directory of the bridge's data, which is a disk of its own. */
   readonly disk: string
   tell(order: Order): void
 }
@@ -37,12 +46,21 @@ const behaviours: { readonly [kind: string]: (by: number) => Misbehaviour } = {
   'target-slow': (ms) => ({ is: 'slow', ms }),
 }
 
-/** Makes the faults of a schedule happen, each in its time. The bridge dies and stands still one at a time. */
+/** What a fault needs for itself: two of the same come one after the other. */
+const partsOf = ({ kind, on }: Fault): readonly string[] => {
+  if (kind === 'kill-all') return ['bridge', 'w1', 'w2', 'redis']
+  if (kind.startsWith('clock')) return [`${kind}-${on}`]
+  if (kind.startsWith('wire')) return [`wire-${on}`]
+  if (kind.endsWith('bridge')) return ['bridge']
+  if (kind.includes('redis')) return ['redis']
+  return [on || kind]
+}
+
+/** Makes the faults of a schedule happen, each in its time. */
 export class Faults {
   readonly windows: Window[] = []
   readonly #parts: Parts
   readonly #under = new Map<string, Promise<void>>()
-  /** When what goes on has begun, by kind and what it is on. */
   readonly #begun = new Map<Fault, number>()
 
   constructor(parts: Parts) {
@@ -55,55 +73,82 @@ export class Faults {
   }
 
   /** Resolves when all are over. */
-  async play(schedule: readonly Fault[], isStopped: () => boolean): Promise<void> {
+  async play(schedule: readonly Fault[]): Promise<void> {
     const startedAt = performance.now()
     const all: Promise<void>[] = []
     for (const fault of schedule) {
       await wait(Math.max(0, startedAt + fault.at - performance.now()))
-      if (isStopped()) break
       all.push(this.#happen(fault))
     }
     await Promise.all(all)
   }
 
-  /** Two faults of the same part come one after the other. */
   #happen(fault: Fault): Promise<void> {
-    const part = fault.kind.startsWith('target') ? fault.on : (fault.kind.split('-')[1] as string)
-    const name = fault.kind === 'clock-bridge' ? 'clock' : part
-    const happening = (this.#under.get(name) ?? Promise.resolve()).then(async () => {
+    const parts = partsOf(fault)
+    const before = Promise.all(parts.map((part) => this.#under.get(part)))
+    const happening = before.then(async () => {
       // Whoever just got up is left alone for a moment, or a slow machine would never get anything done.
-      if (fault.kind.endsWith('bridge'))
-        await wait(Math.max(0, this.#parts.bridge.upAt + aliveMs - Date.now()))
+      const upAt = Math.max(0, ...parts.map((part) => this.#process(part)?.upAt ?? 0))
+      await wait(Math.max(0, upAt + aliveMs - Date.now()))
       const from = Date.now()
       this.#begun.set(fault, from)
       await this.#do(fault)
       this.#begun.delete(fault)
       this.windows.push({ kind: fault.kind, on: fault.on, from, to: Date.now() })
     })
-    this.#under.set(name, happening)
+    for (const part of parts) this.#under.set(part, happening)
     return happening
   }
 
+  #process(part: string): KeptProcess | undefined {
+    return part === 'bridge' ? this.#parts.bridge : this.#parts.workers.get(part)
+  }
+
   async #do({ kind, on, forMs, by }: Fault): Promise<void> {
-    const { bridge, tell, disk } = this.#parts
+    const { bridge, redis, tell, disk } = this.#parts
+    const worker = this.#parts.workers.get(on)
+    const process = kind.endsWith('worker') ? worker : bridge
     switch (kind) {
       case 'kill-bridge':
-        await bridge.end('SIGKILL')
+      case 'kill-worker':
+        await process?.end('SIGKILL')
         await wait(forMs)
-        await bridge.restart()
-        return
+        return process?.restart()
+      case 'kill-redis':
+        await redis?.kill()
+        await wait(forMs)
+        return redis?.start()
+      case 'kill-all':
+        return this.#killAll(forMs)
       case 'stop-bridge':
-        bridge.signal('SIGSTOP')
+      case 'stop-worker':
+        process?.signal('SIGSTOP')
         await wait(forMs)
-        bridge.signal('SIGCONT')
+        process?.signal('SIGCONT')
         return
+      case 'stop-redis':
+        await redis?.freeze()
+        await wait(forMs)
+        return redis?.thaw()
+      case 'redis-read-only':
+        await redis?.readOnly()
+        await wait(forMs)
+        return redis?.writable()
+      case 'redis-full':
+        await redis?.fill()
+        await wait(forMs)
+        return redis?.empty()
       case 'clock-bridge':
-        bridge.clock(by)
+      case 'clock-worker':
+        process?.clock(by)
         await wait(forMs)
-        bridge.clock(0)
-        // It is seen within a second.
-        await wait(1_100)
+        process?.clock(0)
+        await wait(clockSeenMs)
         return
+      case 'wire-cut':
+      case 'wire-half-open':
+      case 'wire-slow':
+        return this.#disturb(kind, on, forMs, by)
       case 'full-disk':
         // Again and again: the bridge gives up a ballast that it keeps for this.
         for (const end = performance.now() + forMs; performance.now() < end; await wait(200)) fillUp(disk)
@@ -115,12 +160,38 @@ export class Faults {
         tell({ do: 'behave', group: on, behaviour: { is: 'normal' } })
     }
   }
+
+  async #killAll(forMs: number): Promise<void> {
+    const { bridge, workers, redis } = this.#parts
+    const all = [bridge, ...workers.values()]
+    await Promise.all([...all.map((each) => each.end('SIGKILL')), redis?.kill()])
+    await wait(forMs)
+    await Promise.all([...all.map((each) => each.restart()), redis?.start()])
+  }
+
+  async #disturb(kind: Fault['kind'], on: string, forMs: number, by: number): Promise<void> {
+    const wire = this.#parts.wires.get(on)
+    if (kind === 'wire-cut') await wire?.cut()
+    else if (kind === 'wire-slow') wire?.slow(by)
+    else wire?.halfOpen()
+    await wait(forMs)
+    await wire?.heal()
+  }
 }
 
 /** Takes nearly all at once, and the rest in small pieces. */
 const fillUp = (dir: string): void => {
   const [, free] = execFileSync('df', ['--output=avail', '-B1', dir], { encoding: 'utf8' }).trim().split('\n')
-  const most = Math.max(0, Number(free) - 4 * 1_048_576)
-  if (most > 0) execFileSync('fallocate', ['-l', String(most), join(dir, 'filler')])
+  const most = Number(free) - 4 * 1_048_576
+  if (most > 0)
+    execFileSync('fallocate', [
+      '-o',
+      String(sizeOf(join(dir, 'filler'))),
+      '-l',
+      String(most),
+      join(dir, 'filler'),
+    ])
   fill(dir)
 }
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

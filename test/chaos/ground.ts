@@ -37,10 +37,13 @@ export interface Ports {
   readonly groups: { readonly [group: string]: number }
 }
 
-/** Groups whose commands are carried to workers, where there are any. */
+/** The workers, where there is Redis. */
+export const workers = ['w1', 'w2'] as const
+
+/** Redis, and by worker the file with its key. */
 export interface Queue {
   readonly redis: string
-  readonly workers: readonly string[]
+  readonly keys: { readonly [worker: string]: string }
 }
 
 /** How long after the press a lock may still start, and how long it may stay, ms. */
@@ -95,11 +98,14 @@ const requests: { readonly [kind: string]: object } = {
   },
 }
 
-/** Every other group runs on a worker, with the other worker as its second. */
+/** Whether commands to a group are carried to workers, where there are any: every other group. */
+export const isCarried = (group: string): boolean => Object.keys(groups).indexOf(group) % 2 === 1
+
+/** One worker first, the other as its second. */
 const runsOn = (index: number, queue: Queue | null): object => {
   if (!queue || index % 2 === 0) return {}
-  const first = (index >> 1) % queue.workers.length
-  return { 'runs-on': [...queue.workers.slice(first), ...queue.workers.slice(0, first)] }
+  const first = (index >> 1) % workers.length
+  return { 'runs-on': [...workers.slice(first), ...workers.slice(0, first)] }
 }
 
 const connectors = (ports: Ports, queue: Queue | null) => ({
@@ -251,7 +257,7 @@ export const siteOf = (ports: Ports, queue: Queue | null): object => ({
         queue: {
           redis: queue.redis,
           workers: Object.fromEntries(
-            queue.workers.map((name) => [name, { key: { env: 'CHAOS_WORKER_KEY' } }]),
+            Object.entries(queue.keys).map(([name, file]) => [name, { key: { file } }]),
           ),
         },
       }

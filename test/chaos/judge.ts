@@ -78,21 +78,24 @@ export class Judge {
   }
 
   /** All the rest, when nothing runs any more. `doorsAtEnd` is how the mock doors were left. */
-  async end(
+  end(
     times: Times,
     doorsAtEnd: { readonly [door: string]: string },
-  ): Promise<{ commands: number; receipts: number; incidents: number }> {
+  ): { commands: number; receipts: number; incidents: number } {
     this.presses(times)
     const record = reader(this.#record)
     const files = storeFiles(this.#data)
     const stores = files.map(reader)
     try {
       const walk = new TrailWalk(this.#found)
-      for (const [index, store] of stores.entries()) followTrail(store, anchorOf(stores[index + 1]), walk)
+      for (const [index, store] of stores.entries()) {
+        if (index > 0) walk.nextFile()
+        followTrail(store, anchorOf(stores[index + 1]), walk)
+      }
       walk.end()
       this.#countSummaries(walk)
       const around = this.#around(record, times, walk)
-      const commands = this.#commands(stores, record, around)
+      const commands = this.#commands(stores, record, around, walk)
       this.#doors(record, walk, times, doorsAtEnd)
       this.#wired(record, stores)
       let incidents = 0
@@ -137,7 +140,7 @@ export class Judge {
     }
   }
 
-  #commands(stores: readonly DatabaseSync[], record: DatabaseSync, around: Around): number {
+  #commands(stores: readonly DatabaseSync[], record: DatabaseSync, around: Around, walk: TrailWalk): number {
     const arrivals = record.prepare('SELECT * FROM arrival WHERE command = ? ORDER BY at')
     let count = 0
     /** Where a file goes on in another one, what was unfinished is in both: the newer is right. */
@@ -153,7 +156,9 @@ export class Judge {
           if (seen.has(row.id)) continue
           if (stores.length > 1) seen.add(row.id)
           count++
-          judgeCommand(storedOf(row), arrivals.all(row.id) as unknown as ArrivalRow[], around)
+          const stored = storedOf(row)
+          const receipt = stored.receipt ?? walk.late.get(row.id) ?? null
+          judgeCommand({ ...stored, receipt }, arrivals.all(row.id) as unknown as ArrivalRow[], around)
         }
         last = rows.at(-1)?.n ?? last
       }

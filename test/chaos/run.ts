@@ -1,18 +1,16 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { storeFiles } from '../../core/store/files.ts'
-import { freePort, run } from '../promises/program.ts'
-import { BridgeProcess, canStepClocks } from './bridge.ts'
+import { run } from '../promises/program.ts'
 import { Faults } from './faults.ts'
-import { siteOf } from './ground.ts'
 import { Judge } from './judge.ts'
-import type { News, Order, Progress } from './mock-site.ts'
+import { canStepClocks } from './process.ts'
 import { type FaultKind, faultKinds, scheduleOf } from './schedule.ts'
+import { mountDisk, Stage } from './stage.ts'
 import { type Epoch, Times } from './times.ts'
 import { type Violation, Violations } from './violations.ts'
 
@@ -40,11 +38,12 @@ export interface Summary {
   readonly violations: Violations['counts']
   readonly refused: number
   readonly unanswered: number
-  /** With a full disk, for instance. */
+  /** How often the bridge ended before it was ready. */
   readonly failedStarts: number
-  /** From the start of each life of the bridge to its ready line, or to its end. */
-  readonly startMs: readonly number[]
-  readonly bridgeMb: readonly number[]
+  /** From the start of the bridge to its ready line, median and highest, ms. */
+  readonly startMs: { readonly median: number; readonly highest: number }
+  readonly bridgeMb: { readonly first: number; readonly last: number; readonly highest: number }
+  readonly bridgeFiles: { readonly first: number; readonly last: number }
   readonly catchUpMs: number
   readonly shown: readonly Violation[]
 }
@@ -53,20 +52,24 @@ export interface Summary {
 const anIncident = 40
 /** How long the bridge may take to end everything once all is healed, ms. */
 const catchUpMs = 90_000
-const secret = 'only for this run'
 /** What a press leaves on the disk, and what the rest needs, bytes. */
 const diskBytes = { press: 4_000, base: 400 * 1_048_576 }
+/** What a bridge that remembers this site and its open incidents may take, MB, and how many files more than at first. */
+const most = { mb: 700, files: 300 }
+const tellMs = 10_000
 
 /** One run: presses under faults, then peace, then judgement. */
 export const runChaos = async (options: Options): Promise<Summary> => {
   const dir = options.keep ?? mkdtempSync(join(tmpdir(), 'duress-chaos-'))
   mkdirSync(dir, { recursive: true })
   const disk = join(dir, 'disk')
-  mkdirSync(disk)
   const isMounted = mountDisk(disk, diskBytes.base + options.presses * diskBytes.press)
+  let stage: Stage | null = null
   try {
-    return await new Run(options, dir, disk, isMounted).play()
+    stage = await Stage.set(dir, disk, options.seed)
+    return await new Run(options, stage, isMounted).play()
   } finally {
+    await stage?.strike()
     if (isMounted && !options.keep) execFileSync('umount', ['-l', disk])
     if (!options.keep) rmSync(dir, { recursive: true, force: true })
   }
@@ -74,174 +77,150 @@ export const runChaos = async (options: Options): Promise<Summary> => {
 
 class Run {
   readonly #options: Options
-  readonly #dir: string
-  readonly #disk: string
-  readonly #only: readonly FaultKind[]
+  readonly #stage: Stage
+  readonly #faults: Faults
   readonly #found = new Violations()
+  readonly #judge: Judge
+  readonly #only: readonly FaultKind[]
   readonly #epochs: Epoch[] = []
-  #site!: ChildProcess
-  #progress: Progress | null = null
 
-  constructor(options: Options, dir: string, disk: string, isMounted: boolean) {
+  constructor(options: Options, stage: Stage, isMounted: boolean) {
     this.#options = options
-    this.#dir = dir
-    this.#disk = disk
-    const possible = (kind: FaultKind) =>
-      (isMounted || kind !== 'full-disk') && (canStepClocks || !kind.startsWith('clock'))
-    this.#only = (options.only ?? faultKinds).filter(possible)
-    const missing = (options.only ?? faultKinds).filter((kind) => !possible(kind))
+    this.#stage = stage
+    this.#faults = new Faults(stage)
+    this.#judge = new Judge(stage.record, stage.data, this.#found)
+    const wanted = options.only ?? faultKinds
+    const isPossible = (kind: FaultKind) =>
+      (isMounted || kind !== 'full-disk') &&
+      (canStepClocks || !kind.startsWith('clock')) &&
+      (stage.redis !== null || !/worker|redis|kill-all/.test(kind))
+    this.#only = wanted.filter(isPossible)
+    const missing = wanted.filter((kind) => !isPossible(kind))
     if (missing.length > 0)
       options.say(
-        `not possible here (a small disk needs root, clocks Debian's faketime): ${missing.join(', ')}`,
+        `not possible here (a small disk needs root; clocks Debian's faketime, workers its redis-server): ${missing.join(', ')}`,
       )
   }
 
   async play(): Promise<Summary> {
-    const { seed, presses, perSecond, say } = this.#options
-    const record = join(this.#dir, 'record.db')
-    const data = join(this.#disk, 'data')
-    const [api, webhook, keypads] = [await freePort(), await freePort(), await freePort()]
-    this.#site = fork(join(import.meta.dirname, 'mock-site.ts'), [record, String(seed)], {
-      execPath: process.execPath,
-    })
-    const ready = await this.#news('ready')
-    const { panel, fire, groups } = ready
-    const config = join(this.#dir, 'site.yaml')
-    writeFileSync(
-      config,
-      JSON.stringify(siteOf({ api, webhook, keypads, panel, fire, groups }, null), null, 1),
-    )
-    const bridge = new BridgeProcess(['run', '--config', config, '--data', data, '--log-level', 'warn'], {
-      name: 'bridge',
-      dir: this.#dir,
-      env: { CHAOS_SECRET: secret },
-      ready: /^ready:/,
-    })
-    const judge = new Judge(record, data, this.#found)
+    const { seed, presses, perSecond } = this.#options
     const lengthMs = (presses / perSecond) * 1_000
-    const schedule = scheduleOf(seed, lengthMs, this.#only)
-    const faults = new Faults({ bridge, disk: this.#disk, tell: (order) => this.#tell(order) })
+    const startedAt = performance.now()
+    this.#stage.press({ presses, perSecond, anIncident })
+    const looking = setInterval(() => this.#stage.bridge.look(), 1_000)
+    const telling = setInterval(() => this.#tell(startedAt), tellMs)
     try {
-      await bridge.start()
-      const startedAt = performance.now()
-      this.#tell({ do: 'press', api, webhook, keypads, secret, presses, perSecond, anIncident })
-      const looking = setInterval(() => bridge.look(), 1_000)
-      const telling = setInterval(() => {
-        const { acked = 0, open = 0, refused = 0, unanswered = 0 } = this.#progress ?? {}
-        const at = Math.round((performance.now() - startedAt) / 1_000)
-        judge.presses(this.#times(bridge, faults))
-        say(
-          `${at} s: ${acked} presses acknowledged, ${refused} refused, ${unanswered} unanswered, ${open} incidents open, ${faults.windows.length} faults, bridge ${Math.round(bridge.lives.at(-1)?.mb ?? 0)} MB, ${this.#found.total} violations`,
-        )
-      }, 10_000)
-      await faults.play(schedule, () => false)
+      await this.#faults.play(scheduleOf(seed, lengthMs, this.#only))
       await this.#pressed(lengthMs)
       const seconds = (performance.now() - startedAt) / 1_000
-      const healedAt = performance.now()
-      await this.#quiet(data)
-      const took = performance.now() - healedAt
+      const tookMs = await this.#quiet()
+      this.#stage.bridge.look()
+      const doors = await this.#stage.end()
+      const counts = this.#judge.end(this.#times(), doors)
+      await this.#verify()
+      this.#resources()
+      return this.#summary(seconds, tookMs, counts)
+    } finally {
       clearInterval(looking)
       clearInterval(telling)
-      bridge.look()
-      await bridge.end('SIGTERM')
-      const stopped = this.#news('stopped')
-      this.#tell({ do: 'stop' })
-      const { doors } = await stopped
-      const counts = await judge.end(this.#times(bridge, faults), doors)
-      await this.#verify(data)
-      this.#resources(bridge)
-      const byKind: { [kind: string]: number } = {}
-      for (const { kind } of faults.windows) byKind[kind] = (byKind[kind] ?? 0) + 1
-      return {
-        seed,
-        presses: this.#progress?.acked ?? 0,
-        seconds: Math.round(seconds),
-        pressesPerSecond: Math.round((this.#progress?.acked ?? 0) / seconds),
-        ...counts,
-        faults: byKind,
-        judged: this.#found.judged,
-        violations: this.#found.counts,
-        refused: this.#progress?.refused ?? 0,
-        unanswered: this.#progress?.unanswered ?? 0,
-        failedStarts: bridge.failedStarts,
-        startMs: bridge.lives.map(
-          ({ startedAt, readyAt, endedAt }) => (readyAt ?? endedAt ?? startedAt) - startedAt,
-        ),
-        bridgeMb: bridge.lives.map(({ mb }) => Math.round(mb)),
-        catchUpMs: Math.round(took),
-        shown: this.#found.shown,
-      }
-    } finally {
-      await bridge.end('SIGKILL')
-      bridge.close()
-      this.#site.kill('SIGKILL')
     }
+  }
+
+  #tell(startedAt: number): void {
+    const { acked = 0, open = 0, refused = 0, unanswered = 0 } = this.#stage.progress ?? {}
+    this.#judge.presses(this.#times())
+    const mb = Math.round(this.#stage.bridge.lives.at(-1)?.mb ?? 0)
+    const at = Math.round((performance.now() - startedAt) / 1_000)
+    const now = this.#faults.active.map(({ kind, on }) => (on ? `${kind} ${on}` : kind))
+    this.#options.say(
+      `${at} s: ${acked} presses acknowledged, ${refused} refused, ${unanswered} unanswered, ${open} incidents open, ${this.#faults.windows.length} faults over, now ${now.join(', ') || 'none'}; bridge ${mb} MB; ${this.#found.total} violations`,
+    )
   }
 
   /** What was learned of the bridge's clock in each of its lives is kept. */
-  #times(bridge: BridgeProcess, faults: Faults): Times {
-    for (const [n, { startedAt, endedAt }] of bridge.lives.entries()) {
+  #times(): Times {
+    for (const [n, { startedAt, endedAt }] of this.#stage.bridge.lives.entries()) {
       const to = endedAt ?? Number.POSITIVE_INFINITY
       this.#epochs[n] = { ...(this.#epochs[n] ?? { from: startedAt, offset: null }), to }
     }
-    return new Times([...faults.windows, ...faults.active], this.#epochs)
-  }
-
-  #tell(order: Order): void {
-    this.#site.send(order)
-  }
-
-  #news<Is extends News['is']>(is: Is): Promise<Extract<News, { is: Is }>> {
-    return new Promise((resolve, reject) => {
-      const hear = (news: News) => {
-        if (news.is === 'progress') this.#progress = news
-        if (news.is === is) resolve(news as Extract<News, { is: Is }>)
-      }
-      this.#site.on('message', hear)
-      void once(this.#site, 'exit').then(([code]) => reject(new Error(`the mock site ended with ${code}`)))
-    })
+    return new Times([...this.#faults.windows, ...this.#faults.active], this.#epochs)
   }
 
   /** All presses are acknowledged; what faults cost may take as long again. */
   async #pressed(lengthMs: number): Promise<void> {
     for (const end = performance.now() + lengthMs + catchUpMs; performance.now() < end; await wait(100))
-      if ((this.#progress?.acked ?? 0) >= this.#options.presses) return
-    this.#found.add('progress', 'not all presses were acknowledged in time', { progress: this.#progress })
+      if ((this.#stage.progress?.acked ?? 0) >= this.#options.presses) return
+    this.#found.add('progress', 'not all presses were acknowledged in time', { ...this.#stage.progress })
   }
 
-  /** Nothing is open any more, and no command without a receipt. */
-  async #quiet(data: string): Promise<void> {
+  /** Nothing is open any more, and no command without a receipt; how long that took, ms. */
+  async #quiet(): Promise<number> {
     this.#found.looked('progress')
+    const startedAt = performance.now()
     let left = 0
-    for (const end = performance.now() + catchUpMs; performance.now() < end; await wait(250)) {
-      if (!this.#progress?.isOver) continue
-      left = unfinished(data)
-      if (left === 0) return
+    for (; performance.now() < startedAt + catchUpMs; await wait(250)) {
+      if (!this.#stage.progress?.isOver) continue
+      left = unfinished(this.#stage.data)
+      if (left === 0) return Math.round(performance.now() - startedAt)
     }
     this.#found.add('progress', `${catchUpMs} ms after everything was healed not everything had ended`, {
       left,
-      progress: this.#progress,
+      ...this.#stage.progress,
     })
+    return catchUpMs
   }
 
-  async #verify(data: string): Promise<void> {
+  async #verify(): Promise<void> {
     this.#found.looked('trail')
-    const { code, stdout, stderr } = await run('trail', 'verify', '--data', data)
+    const { code, stdout, stderr } = await run('trail', 'verify', '--data', this.#stage.data)
     if (code !== 0) this.#found.add('trail', 'the trail does not verify', { code, stdout, stderr })
   }
 
-  /** Of lives that lasted: the last one has no more than the first, but for what caches take. */
-  #resources(bridge: BridgeProcess): void {
-    for (const life of bridge.lives) {
+  #resources(): void {
+    for (const life of this.#stage.bridge.lives) {
       if (life.filesFirst === null) continue
       this.#found.looked('resources')
-      if (life.mb > 700) this.#found.add('resources', `the bridge took ${Math.round(life.mb)} MB`, life)
-      if (life.filesLast > life.filesFirst + 300)
+      if (life.mb > most.mb) this.#found.add('resources', `the bridge took ${Math.round(life.mb)} MB`, life)
+      if (life.filesLast > life.filesFirst + most.files)
         this.#found.add(
           'resources',
           `the bridge had ${life.filesLast} files open, at first ${life.filesFirst}`,
           life,
         )
+    }
+  }
+
+  #summary(
+    seconds: number,
+    tookMs: number,
+    counts: Pick<Summary, 'commands' | 'receipts' | 'incidents'>,
+  ): Summary {
+    const { acked = 0, refused = 0, unanswered = 0 } = this.#stage.progress ?? {}
+    const { lives, failedStarts } = this.#stage.bridge
+    const faults: { [kind: string]: number } = {}
+    for (const { kind } of this.#faults.windows) faults[kind] = (faults[kind] ?? 0) + 1
+    const starts = lives
+      .flatMap(({ startedAt, readyAt }) => (readyAt ? [readyAt - startedAt] : []))
+      .sort((a, b) => a - b)
+    const seen = lives.filter(({ filesFirst }) => filesFirst !== null)
+    const mb = seen.map((life) => Math.round(life.mb))
+    return {
+      seed: this.#options.seed,
+      presses: acked,
+      seconds: Math.round(seconds),
+      pressesPerSecond: Math.round(acked / seconds),
+      ...counts,
+      faults,
+      judged: this.#found.judged,
+      violations: this.#found.counts,
+      refused,
+      unanswered,
+      failedStarts,
+      startMs: { median: starts[starts.length >> 1] ?? 0, highest: starts.at(-1) ?? 0 },
+      bridgeMb: { first: mb[0] ?? 0, last: mb.at(-1) ?? 0, highest: Math.max(...mb) },
+      bridgeFiles: { first: seen[0]?.filesFirst ?? 0, last: seen.at(-1)?.filesLast ?? 0 },
+      catchUpMs: tookMs,
+      shown: this.#found.shown,
     }
   }
 }
@@ -257,15 +236,5 @@ const unfinished = (data: string): number => {
     return Number(db.prepare(sql).get()?.['n'])
   } finally {
     db.close()
-  }
-}
-
-/** A disk of its own, so that it can be full; false: not allowed here. */
-const mountDisk = (dir: string, bytes: number): boolean => {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${Math.ceil(bytes)}`, 'tmpfs', dir], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
   }
 }

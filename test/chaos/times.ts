@@ -43,12 +43,12 @@ export class Times {
     return found
   }
 
-  /** Whether any fault of these kinds (on this group, for those of targets) touched the time between two moments. */
+  /** Whether a fault of these kinds touched the time between two moments; `group`: only those on this group. */
   hasFault(kinds: RegExp, group: string | null, from: number, to: number): boolean {
     return this.windows.some(
       (window) =>
         kinds.test(window.kind) &&
-        (window.on === '' || window.on === group) &&
+        (group === null || window.on === group) &&
         window.from <= to &&
         window.to >= from,
     )

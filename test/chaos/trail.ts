@@ -17,9 +17,17 @@ export class TrailWalk {
   readonly summarised = new Map<string, number>()
   presses = 0
   receipts = 0
+  /** Receipts of commands that were in an earlier file: their rows there have none. */
+  readonly late = new Map<string, any>()
+  #before = new Set<string>()
 
   constructor(found: Violations) {
     this.#found = found
+  }
+
+  /** Another file goes on. */
+  nextFile(): void {
+    this.#before = new Set([...this.#before, ...this.#open])
   }
 
   row(at: number, payload: string): void {
@@ -65,6 +73,7 @@ export class TrailWalk {
         break
       case 'receipt':
         this.receipts++
+        if (this.#before.has(entry.command)) this.late.set(entry.command, entry)
         this.#found.looked('receipt')
         if (!this.#open.delete(entry.command) && !this.#isSuppressed(entry))
           this.#found.add('receipt', 'a receipt of no command, or its second', { entry })

@@ -6,17 +6,20 @@ import type { RedisServer } from './server.ts'
 /** What goes to Redis, and what comes from it. */
 export type Direction = 'requests' | 'answers'
 
+/** What a wire leads to: a Redis, or anything else that listens on this machine. */
+type Far = Pick<RedisServer, 'port' | 'url'>
+
 /** The wire between clients and a Redis, that can be disturbed; several of them make several networks. */
 export class Wire {
   readonly host = '127.0.0.1'
-  #redis: RedisServer
+  #redis: Far
   #server: Server | null = null
   #port = 0
   #delayMs = 0
   #swallows: readonly Direction[] = []
   readonly #lines = new Set<{ client: Socket; redis: Socket; flows: readonly Flow[] }>()
 
-  constructor(redis: RedisServer) {
+  constructor(redis: Far) {
     this.#redis = redis
   }
 
@@ -83,7 +86,7 @@ export class Wire {
   }
 
   /** New connections go to this one: an address that has moved, as in a fail-over. */
-  lead(to: RedisServer): void {
+  lead(to: Far): void {
     this.#redis = to
   }
 
@@ -115,7 +118,7 @@ export class Wire {
 }
 
 /** Lays one before a Redis; it must be closed. */
-export const startWire = async (redis: RedisServer): Promise<Wire> => {
+export const startWire = async (redis: Far): Promise<Wire> => {
   const wire = new Wire(redis)
   await wire.open()
   return wire

@@ -23,8 +23,8 @@ export interface Life {
   filesLast: number
 }
 
-/** The real program, as a supervisor keeps it: killed and started again, stopped and continued, its clock put off. */
-export class BridgeProcess {
+/** The real program, as bridge or as worker, as a supervisor keeps it: killed and started again, stopped and continued, its clock put off. */
+export class KeptProcess {
   readonly lives: Life[] = []
   failedStarts = 0
   readonly #args: readonly string[]
