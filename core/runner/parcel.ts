@@ -78,7 +78,12 @@ export const ToBridge = z.object({
     .optional(),
   ended: z.array(Ended).optional(),
   notes: z
-    .array(z.object({ device: Text, state: z.custom<State>((value) => typeof value === 'object') }))
+    .array(
+      z.object({
+        device: Text,
+        state: z.custom<State>((value) => typeof value === 'object' && value !== null),
+      }),
+    )
     .optional(),
   kept: z
     .array(z.object({ bytes: z.base64(), mediaType: z.string().max(200), capturedAt: z.number() }))
