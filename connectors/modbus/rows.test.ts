@@ -271,7 +271,7 @@ describe('row 14: links that flap for days', () => {
       await start({ framing })
       const left = await flap(
         200,
-        () => at({ framing }),
+        () => at({ framing, timeout: '1s' }),
         (n) => (n % 2 === 0 ? panel.reboot(1) : Promise.resolve()),
       )
       expect(Math.max(...left.slice(100))).toBeLessThanOrEqual(Math.max(...left.slice(0, 100)))
