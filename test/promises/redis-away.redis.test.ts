@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, test } from 'vitest'
+import { cleanUp } from './program.ts'
+import { type Harm, outlives } from './redis-fails.ts'
+import { WorkerSite } from './worker-site.ts'
+
+/** Promise 6, Redis not there or not answering: slower, never lost, never late. */
+let site: WorkerSite
+
+beforeAll(async () => {
+  site = await WorkerSite.start()
+})
+
+afterAll(async () => {
+  await site?.close()
+  await cleanUp()
+})
+
+const silent = /has not answered|missed the start|the way there and back/
+
+const harms: readonly [string, Harm][] = [
+  [
+    'killed, and back with what it had on disk (AOF)',
+    {
+      harm: ({ redis }) => redis.kill(),
+      heal: ({ redis }) => redis.start(),
+      says: /^Redis is not connected: .*; the bridge acts itself$/,
+    },
+  ],
+  [
+    'frozen, so that its connections look well (row 6)',
+    { harm: ({ redis }) => redis.freeze(), heal: ({ redis }) => redis.thaw(), says: silent },
+  ],
+  [
+    'behind a wire of the bridge that is half-open (row 6)',
+    {
+      harm: ({ wires }) => wires.bridge.halfOpen(),
+      heal: ({ wires }) => wires.bridge.heal(),
+      says: silent,
+    },
+  ],
+  [
+    'behind a wire of the workers that gives them nothing, though it takes everything (row 2)',
+    {
+      harm: ({ wires }) => wires.workers.halfOpen('answers'),
+      heal: ({ wires }) => wires.workers.heal(),
+      says: silent,
+    },
+  ],
+]
+
+test.each(harms)(
+  'Redis %s: everybody is told in time, nothing is late, and the workers come back',
+  async (_, harm) => {
+    await outlives(site, harm)
+  },
+)
