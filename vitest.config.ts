@@ -15,6 +15,9 @@ const longest = [
   'test/promises/nobody-waits-for-a-stranger.test.ts',
   'test/promises/the-database-is-the-truth.test.ts',
   'connectors/modbus/conformance.test.ts',
+  'connectors/opcua/must-hold.test.ts',
+  'connectors/opcua/opcua.test.ts',
+  'connectors/onvif/conformance.test.ts',
   'cli/run.test.ts',
   'cli/demo.test.ts',
 ]
@@ -30,10 +33,15 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** The image and the compose files need an engine: they are tested where tests run in containers, and only there. */
+const isInContainers = process.env['DURESS_TEST_BACKEND'] === 'containers'
+if (!isInContainers && process.env['VITEST_WORKER_ID'] === undefined)
+  console.log('test/docker is a part of: DURESS_TEST_BACKEND=containers npm test -- test/docker/')
+
 export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
-    exclude: ['**/node_modules/**'],
+    exclude: ['**/node_modules/**', ...(isInContainers ? [] : ['test/docker/**'])],
     globalSetup: ['test/tools.ts'],
     pool: 'forks',
     // On two cores: most tests wait for real time or for another process half of theirs.

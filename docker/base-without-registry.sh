@@ -4,6 +4,10 @@
 #
 #   docker/base-without-registry.sh            # duress-bridge-base and duress-bridge-npm-base
 #   docker build --build-arg BASE=duress-bridge-base --build-arg NPM_BASE=duress-bridge-npm-base …
+#
+# And an image of each program of this machine that is named, for the compose files:
+#
+#   docker/base-without-registry.sh redis-server mosquitto      # duress-bridge-redis-server, duress-bridge-mosquitto
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -48,3 +52,11 @@ printf '#!/bin/sh\nexec node /usr/lib/npm/bin/npm-cli.js "$@"\n' >"$dir/usr/bin/
 chmod 755 "$dir/usr/bin/npm"
 import duress-bridge-npm-base \
   "NPM_CONFIG_REGISTRY=$(npm config get registry)" NPM_CONFIG_CAFILE=/etc/ssl/certs/ca-certificates.crt
+
+for program in "$@"; do
+  path=$(command -v "$program") || path=/usr/sbin/$program
+  rm -rf "$dir/usr"
+  mkdir -p "$dir/usr/bin"
+  take "$path"
+  import "duress-bridge-$program"
+done
