@@ -15,7 +15,7 @@ const config = (port: number) => ({
   url: `http://127.0.0.1:${port}/onvif/device_service`,
   username: account.username,
   password: { env: 'ONVIF_PASSWORD' },
-  timeout: '500ms',
+  timeout: '800ms',
   poll: '300ms',
 })
 const secrets = { ONVIF_PASSWORD: account.password }
