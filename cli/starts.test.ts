@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { loadText } from '../config/load.ts'
+import { catalogue } from '../connectors/index.ts'
 import { startModbusPanel } from '../mocks/modbus-panel/index.ts'
 import { startRestDoors } from '../mocks/rest-door/index.ts'
 import { startSnppPager } from '../mocks/snpp-pager/index.ts'
@@ -28,7 +30,7 @@ describe('after three crashes within 60 s every connector is isolated', () => {
     expect(crashed.map(({ isolated }) => isolated)).toEqual([false, false, false])
     const fourth = await read(dir, now + 59_000)
     expect(fourth.isolated).toBe(true)
-    expect(fourth.words).toMatch(/crashed 3 times within 60 s: every connector runs in a thread of its own/)
+    expect(fourth.words).toMatch(/crashed 3 times within 60 s: every connector runs in threads of its own/)
   })
 
   test('not when they took longer', async () => {
@@ -64,6 +66,26 @@ describe('after three crashes within 60 s every connector is isolated', () => {
     expect(starts.isolated).toBe(false)
     expect((await read(dir, now + 3_700_000)).isolated).toBe(false)
   })
+})
+
+test('a site of a hundred cameras does not become a hundred threads', async () => {
+  const dir = newDir()
+  for (const ms of [0, 1_000, 2_000]) await crash(dir, now + ms)
+  const starts = await read(dir, now + 3_000)
+  const cameras = Array.from(
+    { length: 100 },
+    (_, n) =>
+      `  cam-${n}: { connector: cams, output: { url: "http://127.0.0.1:${n + 1}/d" }, sees: { house/lobby: {} } }`,
+  )
+  const text = siteText()
+    .replace('connectors:', 'connectors:\n  cams: { type: onvif, username: x, password: { env: PATH } }')
+    .replace('devices:', `devices:\n${cameras.join('\n')}`)
+  const { site, findings } = loadText(text, catalogue)
+  expect(findings.filter(({ fatal }) => fatal)).toEqual([])
+  const taken = starts.take(site!)
+  const isolated = [...taken.connectors.values()].filter(({ isolate }) => isolate).map(({ name }) => name)
+  expect(isolated.sort()).toEqual(['console', 'doors', 'pagers', 'panel'])
+  expect(starts.words).toMatch(/every connector but cams runs/)
 })
 
 test.each(['', '{', '7', '{"starts":7}', '{"starts":["x",null]}', '\0'.repeat(10_000)])(

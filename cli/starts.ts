@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../core/connector.ts'
 import { messageOf } from '../core/error.ts'
+import { partition } from '../core/runner/part.ts'
 import type { Site } from '../core/site/site.ts'
 
 /** So many starts that did not end properly, in this time, put all connectors into threads (mechanics, "Runners and workers"), ms. */
@@ -9,6 +10,8 @@ const crashesMax = 3
 const withinMs = 60_000
 /** A bridge that lived so long has got over it, ms. */
 export const calmMs = 3_600_000
+/** A thread takes 27 MB: links beyond this stay where they are, those of the connectors with the most links first. */
+const threadsMax = 64
 /** A disk that does not answer keeps nothing from starting, ms. */
 const diskMs = 1_000
 
@@ -26,6 +29,7 @@ export class Starts {
   readonly #file: string
   readonly #log: Log
   #kept: Kept
+  #left: readonly string[] = []
 
   private constructor(file: string, log: Log, crashes: readonly number[], isolated: boolean, now: number) {
     this.#file = file
@@ -49,16 +53,28 @@ export class Starts {
 
   /** What is said of it, in the log and as a fault; null: nothing. */
   get words(): string | null {
+    const which = this.#left.length > 0 ? `every connector but ${this.#left.join(', ')}` : 'every connector'
     return this.isolated
-      ? `the bridge crashed ${crashesMax} times within ${withinMs / 1_000} s: every connector runs in a thread of its own until the bridge has run for an hour or is stopped`
+      ? `the bridge crashed ${crashesMax} times within ${withinMs / 1_000} s: ${which} runs in threads of its own until the bridge has run for an hour or is stopped`
       : null
   }
 
   /** The site as it is started. */
   take(site: Site): Site {
     if (!this.isolated) return site
-    const isolated = [...site.connectors].map(([name, entry]) => [name, { ...entry, isolate: true }] as const)
-    return { ...site, connectors: new Map(isolated) }
+    const links = new Map<string, number>()
+    for (const { connectorName } of partition(site).values())
+      links.set(connectorName, (links.get(connectorName) ?? 0) + 1)
+    const connectors = new Map(site.connectors)
+    const left: string[] = []
+    let threads = 0
+    for (const [name, count] of [...links].sort(([, a], [, b]) => a - b)) {
+      threads += count
+      if (threads > threadsMax) left.push(name)
+      else connectors.set(name, { ...connectors.get(name)!, isolate: true })
+    }
+    this.#left = left
+    return { ...site, connectors }
   }
 
   /** The connectors are about to start. */

@@ -6,6 +6,7 @@ import { BridgeError, messageOf } from '../error.ts'
 import type { Json } from '../fact.ts'
 import { Incoming } from './incoming.ts'
 import { type FromThread, type Reply, received, type ThreadStart, type ToThread } from './thread-message.ts'
+import { Turns } from './turns.ts'
 
 /** How often a thread is asked whether it still runs, ms. */
 const pingMs = 500
@@ -45,14 +46,24 @@ const environment = [
   'SSL_CERT_DIR',
 ]
 
+/**
+ * Threads that load their code at once: each takes 0.2 s of a processor, the largest 1 s, and a site may have 200 links. A
+ * turn ends with the first answer to a ping, so that nobody waits for a peer that can't be reached.
+ */
+const loading = new Turns(4, 2_000)
+
 /** Opens a link whose code runs in a thread of its own; the contract is that of `Connector.open`. */
 export const openInThread = async (
   connector: Connector,
   opening: Opening<unknown, unknown, unknown>,
   ctx: Context,
 ): Promise<Link> => {
-  if (ctx.signal.aborted) throw new BridgeError('ABORTED', `${opening.name}: given up`)
-  return new ThreadLink(connector, opening, ctx).opened
+  const loaded = await loading.take(ctx.clock, ctx.signal)
+  if (ctx.signal.aborted) {
+    loaded()
+    throw new BridgeError('ABORTED', `${opening.name}: given up`)
+  }
+  return new ThreadLink(connector, opening, ctx, loaded).opened.finally(loaded)
 }
 
 interface Asked {
@@ -66,6 +77,7 @@ class ThreadLink {
   readonly #ctx: Context
   readonly #worker: Worker
   readonly #incoming: Incoming
+  readonly #loaded: () => void
   readonly #asked = new Map<number, Asked>()
   readonly #lost = Promise.withResolvers<unknown>()
   readonly #closed = Promise.withResolvers<void>()
@@ -78,7 +90,13 @@ class ThreadLink {
   #isMeasuring = false
   #isOver = false
 
-  constructor(connector: Connector, opening: Opening<unknown, unknown, unknown>, ctx: Context) {
+  constructor(
+    connector: Connector,
+    opening: Opening<unknown, unknown, unknown>,
+    ctx: Context,
+    loaded: () => void,
+  ) {
+    this.#loaded = loaded
     this.#name = opening.name
     this.#ctx = ctx
     const { promise, resolve, reject } = Promise.withResolvers<Link>()
@@ -120,7 +138,7 @@ class ThreadLink {
         return void this.#incoming.take(message.items)
       case 'pong':
         this.#silent = 0
-        return
+        return void this.#loaded()
       case 'closed':
         return void this.#closed.resolve()
     }
