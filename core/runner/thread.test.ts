@@ -123,10 +123,13 @@ describe('a link in a thread of its own ends alone (what-users-ask 20 and 22)', 
   )
 
   test('a neighbour in a thread rings on as well', async () => {
-    const { link } = await openMad({ after: 'endless loop' })
-    const { result, rung } = await beside(true, () => whyLost(link))
+    const { link } = await openMad()
+    const { result, rung } = await beside(true, async () => {
+      await act(link, 'endless loop')
+      return whyLost(link)
+    })
     expect(result).toMatch(/endless loop/)
-    expect(rung).toBeGreaterThan(10)
+    expect(rung).toBeGreaterThan(1)
   })
 
   test.each(['process.abort', 'throw', 'endless recursion'] as const)(
