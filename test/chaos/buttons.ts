@@ -9,6 +9,8 @@ const apartMs = 115
 /** A panel waits so long for its answer, and so long before it tries again, ms. */
 const answerMs = 4_000
 const againMs = [100, 200, 400, 800] as const
+/** The rate is reached little by little: nobody presses everywhere in the second after the program has started, ms. */
+const warmUpMs = 4_000
 /** A button that has been dealt with is left alone for so long, ms. */
 const restMs = 300
 
@@ -82,7 +84,9 @@ export class Buttons {
   #tick(): void {
     const now = performance.now()
     const { presses, perSecond } = this.#how
-    const due = Math.min(presses, Math.floor(((now - this.#startedAt) * perSecond) / 1_000))
+    const sinceMs = now - this.#startedAt
+    const full = sinceMs < warmUpMs ? sinceMs ** 2 / (2 * warmUpMs) : sinceMs - warmUpMs / 2
+    const due = Math.min(presses, Math.floor((full * perSecond) / 1_000))
     if (this.issued >= due) return
     const ready = this.#buttons.filter((button) => !button.busy && button.readyAt <= now)
     const pressed = ready.filter(({ left }) => left > 0)

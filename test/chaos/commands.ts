@@ -37,6 +37,8 @@ const fireReadMs = 2_000
 
 /** Nobody waits longer for a worker than a parcel's grace and a dead worker's silence, ms. */
 const takeOverMs = 2_500
+/** A worker or a target that seems to be silent for so long is given up, ms. */
+const silenceMs = 1_000
 
 /** Everything that one command and what came of it at its target can break. */
 export const judgeCommand = (
@@ -89,7 +91,8 @@ const repeated = (
     const isExplained =
       before.answered === 0 ||
       isDisturbed(times, group, before.at, Math.min(arrival.at, answeredBy)) ||
-      isCarriedBadly(times, group, before.at, Math.min(arrival.at, answeredBy))
+      isCarriedBadly(times, group, before.at, Math.min(arrival.at, answeredBy)) ||
+      times.starvedMs(before.at - recoveryMs.bridge, arrival.at) > silenceMs
     if (!isExplained) found.add('repeated', 'done again although nothing was lost', known)
   }
 }
@@ -122,13 +125,15 @@ const promptly = (command: StoredCommand, arrivals: readonly ArrivalRow[], aroun
   const group = groupOf(command.target)
   if (isDisturbed(times, group, openedAt, first.at)) return
   found.looked('waits')
-  const lateMs = first.at - openedAt
+  const starvedMs = times.starvedMs(openedAt, first.at)
+  const lateMs = first.at - openedAt - starvedMs
   const isTakenOver = isCarriedBadly(times, group, openedAt, first.at)
   if (lateMs > atOnceMs + (isTakenOver ? takeOverMs : 0))
     found.add('waits', `${command.target} was well and was told ${lateMs} ms after the press`, {
       command,
       arrivals,
       openedAt,
+      starvedMs,
       windows: times.windows.filter(({ from, to }) => from <= first.at && to >= openedAt - recoveryMs.target),
     })
 }

@@ -13,7 +13,7 @@ export interface Turn {
 /** A door whose last hold has ended is released within this, while all is well, ms. */
 const releaseMs = 4_000
 /** How long what it took may reach beyond a fault: breaker, pauses, a start, the reading again after a late lock, ms. */
-const recoveryMs = 12_000
+const recoveryMs = 4_000
 
 /** Nobody is locked in: without a hold a door is soon as it was. */
 export const judgeDoor = (
@@ -40,7 +40,7 @@ export const judgeDoor = (
     if (isDisturbed(times, group, from - recoveryMs, to)) continue
     if (isCarriedBadly(times, group, from - recoveryMs, to)) continue
     found.looked('held')
-    if (until - from > releaseMs)
+    if (until - from - times.starvedMs(from, until) > releaseMs)
       found.add('held', `${door} was locked for ${until - from} ms without a hold`, {
         door,
         from,

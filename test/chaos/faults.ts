@@ -97,6 +97,8 @@ export class Faults {
       this.windows.push({ kind: fault.kind, on: fault.on, from, to: Date.now() })
     })
     for (const part of parts) this.#under.set(part, happening)
+    // Whoever waits for all hears of it.
+    happening.catch(() => {})
     return happening
   }
 
@@ -105,7 +107,7 @@ export class Faults {
   }
 
   async #do({ kind, on, forMs, by }: Fault): Promise<void> {
-    const { bridge, redis, tell, disk } = this.#parts
+    const { bridge, redis, disk } = this.#parts
     const worker = this.#parts.workers.get(on)
     const process = kind.endsWith('worker') ? worker : bridge
     switch (kind) {
@@ -155,9 +157,9 @@ export class Faults {
         rmSync(join(disk, 'filler'), { force: true })
         return
       default:
-        tell({ do: 'behave', group: on, behaviour: behaviours[kind]!(by) })
+        this.#parts.tell({ do: 'behave', group: on, behaviour: behaviours[kind]!(by) })
         await wait(forMs)
-        tell({ do: 'behave', group: on, behaviour: { is: 'normal' } })
+        this.#parts.tell({ do: 'behave', group: on, behaviour: { is: 'normal' } })
     }
   }
 

@@ -12,6 +12,12 @@ const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 /** Whether the wall clock of a process can be put off. */
 export const canStepClocks = existsSync(faketime)
 
+/** What this process has started goes with it. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** One life of a process: from its start until it was seen to end. */
 export interface Life {
   readonly startedAt: number
@@ -66,6 +72,10 @@ export class KeptProcess {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  get pid(): number | null {
+    return this.isAlive ? (this.#child?.pid ?? null) : null
+  }
+
   /** When it was ready last, Date.now(). */
   get upAt(): number {
     return this.lives.findLast(({ readyAt }) => readyAt !== null)?.readyAt ?? 0
@@ -103,6 +113,8 @@ export class KeptProcess {
       stdio: ['ignore', 'pipe', this.#log],
     })
     this.#child = child
+    running.add(child)
+    child.once('exit', () => running.delete(child))
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const isReady = new Promise<void>((resolve, reject) => {
       lines.on('line', (line) => {
@@ -139,6 +151,8 @@ export class KeptProcess {
     if (!life || life.readyAt === null || !this.isAlive || pid === undefined) return
     try {
       const [, kb] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+      // What has ended and was not yet heard of has none.
+      if (kb === undefined) return
       life.mb = Math.max(life.mb, Number(kb) / 1_024)
       life.filesLast = readdirSync(`/proc/${pid}/fd`).length
       life.filesFirst ??= life.filesLast

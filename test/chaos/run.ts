@@ -11,6 +11,7 @@ import { Judge } from './judge.ts'
 import { canStepClocks } from './process.ts'
 import { type FaultKind, faultKinds, scheduleOf } from './schedule.ts'
 import { mountDisk, Stage } from './stage.ts'
+import { Starved } from './starved.ts'
 import { type Epoch, Times } from './times.ts'
 import { type Violation, Violations } from './violations.ts'
 
@@ -45,6 +46,8 @@ export interface Summary {
   readonly bridgeMb: { readonly first: number; readonly last: number; readonly highest: number }
   readonly bridgeFiles: { readonly first: number; readonly last: number }
   readonly catchUpMs: number
+  /** How long the processes waited for a processor, together: what is late by less says nothing of the bridge. */
+  readonly starvedSeconds: number
   readonly shown: readonly Violation[]
 }
 
@@ -83,12 +86,14 @@ class Run {
   readonly #judge: Judge
   readonly #only: readonly FaultKind[]
   readonly #epochs: Epoch[] = []
+  readonly #starved: Starved
 
   constructor(options: Options, stage: Stage, isMounted: boolean) {
     this.#options = options
     this.#stage = stage
     this.#faults = new Faults(stage)
     this.#judge = new Judge(stage.record, stage.data, this.#found)
+    this.#starved = new Starved(() => stage.pids)
     const wanted = options.only ?? faultKinds
     const isPossible = (kind: FaultKind) =>
       (isMounted || kind !== 'full-disk') &&
@@ -123,6 +128,7 @@ class Run {
     } finally {
       clearInterval(looking)
       clearInterval(telling)
+      this.#starved.stop()
     }
   }
 
@@ -143,7 +149,7 @@ class Run {
       const to = endedAt ?? Number.POSITIVE_INFINITY
       this.#epochs[n] = { ...(this.#epochs[n] ?? { from: startedAt, offset: null }), to }
     }
-    return new Times([...this.#faults.windows, ...this.#faults.active], this.#epochs)
+    return new Times([...this.#faults.windows, ...this.#faults.active], this.#epochs, this.#starved.samples)
   }
 
   /** All presses are acknowledged; what faults cost may take as long again. */
@@ -220,6 +226,7 @@ class Run {
       bridgeMb: { first: mb[0] ?? 0, last: mb.at(-1) ?? 0, highest: Math.max(...mb) },
       bridgeFiles: { first: seen[0]?.filesFirst ?? 0, last: seen.at(-1)?.filesLast ?? 0 },
       catchUpMs: tookMs,
+      starvedSeconds: Math.round((this.#starved.samples.at(-1)?.waitedMs ?? 0) / 1_000),
       shown: this.#found.shown,
     }
   }

@@ -79,6 +79,12 @@ export class Stage implements Parts {
     return stage
   }
 
+  /** Of all processes that must not starve. */
+  get pids(): readonly number[] {
+    const kept = [this.bridge, ...this.workers.values()].flatMap(({ pid }) => pid ?? [])
+    return [...kept, this.#site.pid as number]
+  }
+
   get data(): string {
     return join(this.disk, 'data')
   }

@@ -1,4 +1,5 @@
 import type { Window } from './faults.ts'
+import type { Sample } from './starved.ts'
 
 /** So much the measuring itself may be off: two processes, one socket, a busy machine, ms. */
 export const slackMs = 500
@@ -15,9 +16,30 @@ export class Times {
   readonly windows: readonly Window[]
   readonly epochs: readonly Epoch[]
 
-  constructor(windows: readonly Window[], epochs: readonly Epoch[]) {
+  readonly #samples: readonly Sample[]
+
+  constructor(windows: readonly Window[], epochs: readonly Epoch[], samples: readonly Sample[] = []) {
     this.windows = windows
     this.epochs = epochs
+    this.#samples = samples
+  }
+
+  /** How long the machine had no time for us between two moments, ms; what it took of the samples around them counts whole. */
+  starvedMs(from: number, to: number): number {
+    const [first, last] = [this.#before(from), this.#before(to) + 1]
+    const end = this.#samples[Math.min(last, this.#samples.length - 1)]
+    return (end?.waitedMs ?? 0) - (this.#samples[first]?.waitedMs ?? 0)
+  }
+
+  /** The last sample before a moment. */
+  #before(at: number): number {
+    let [low, high] = [0, Math.max(0, this.#samples.length - 1)]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((this.#samples[middle] as Sample).at < at) low = middle
+      else high = middle - 1
+    }
+    return low
   }
 
   /** A fact that was recorded at `bridgeAt` had been sent at `sentAt`: the smallest difference of a life is its offset. */
