@@ -25,15 +25,19 @@ import type { Seal } from './seal.ts'
 const fitMs = 1_600
 /** A way that takes longer leaves nothing of the grace, ms there and back. */
 export const slowMs = 400
-/** The measure of the other clock is renewed this often, ms: in that time two clocks of 100 ppm part by 6 ms. */
+/** The measure of the other clock is renewed this often, ms; it is in use for 2 s more, and two clocks of 100 ppm part by 6.5 ms in that time. */
 const measureMs = 30_000
-const driftMs = 6
+const driftMs = 7
 /** How long the question may take who may start a parcel, ms. */
 const askMs = 200
 /** No answer for so long, and everything that can be begun anew is, ms (what-users-ask, row 2). */
 const renewMs = 5_000
 /** Canaries that wait in the box of a worker that is away. */
 const unansweredMax = 10
+/** A worker of whose name another one has spoken gets no orders for so long, ms: both take out of the same box. */
+const twinsMs = 5_000
+/** Lives of a worker that are known again. */
+const livesMax = 20
 /** Reports that are known again. */
 const seenMax = 1_000
 
@@ -51,7 +55,8 @@ export interface RemoteLink extends WorkerLink {
 
 interface Pending {
   readonly order: CarriedOrder
-  readonly signal: AbortSignal
+  /** Where it travels; null: it has not left yet. */
+  parcel: Parcel | null
   readonly end: (outcome: Outcome) => void
 }
 
@@ -81,10 +86,17 @@ export class RemoteWorker {
   readonly #parcels = new Map<string, Parcel>()
   readonly #links = new Map<string, RemoteLink>()
   readonly #seen = new Set<number>()
+  /** The highest number of a report of this session. */
+  #newest = 0
   #next: Pending[] = []
   #flushing = false
   #count = 0
   #session: string | null = null
+  /** Its earlier lives; one that speaks again is another process with the same name. */
+  readonly #earlier = new Set<string>()
+  #twinsAt = Number.NEGATIVE_INFINITY
+  /** What came last from its box was not sealed with our key, or of another version. */
+  #isStrange = false
   #hasOpenings = false
   #left = false
   /** When the newest canary that was answered had been sent; monotonic. */
@@ -122,6 +134,7 @@ export class RemoteWorker {
   get unfit(): string | null {
     const age = this.#clock.mono() - this.#answeredAt
     if (!this.#carrier.isUp()) return `Redis is not connected: ${this.#carrier.why ?? 'unknown reason'}`
+    if (this.mistaken) return this.mistaken
     if (age === Number.POSITIVE_INFINITY) return 'it has never answered'
     if (this.#isSilent) return `it has not answered for ${Math.round(age / 1_000)} s`
     if (this.#suspectAt >= this.#answeredAt) return 'it missed the start of an order'
@@ -145,6 +158,20 @@ export class RemoteWorker {
     return ageMs === Number.POSITIVE_INFINITY ? null : this.#clock.now() - Math.round(ageMs)
   }
 
+  /** Why it is not who it should be, in words. */
+  get mistaken(): string | null {
+    if (this.#clock.mono() - this.#twinsAt < twinsMs) return 'two processes use its name'
+    return this.#isSilent && this.#isStrange
+      ? 'what comes from it can not be opened: it needs the same key and the same version'
+      : null
+  }
+
+  /** Which of its links it has not, in words. */
+  get missing(): string | null {
+    const down = [...this.#links.values()].find(({ up }) => !up)
+    return down && this.unfit === null ? `${down.name}: ${down.why ?? 'not connected there'}` : null
+  }
+
   get links(): Iterable<RemoteLink> {
     return this.#links.values()
   }
@@ -152,17 +179,32 @@ export class RemoteWorker {
   /** One attempt there. Never rejects. Goes out with the other orders of this turn. */
   act(order: CarriedOrder, signal: AbortSignal): Promise<Outcome> {
     return new Promise((resolve) => {
-      const give = () => end(failed('TIMEOUT', `${this.name}: no answer in time`, { effect: 'possible' }))
+      const give = () => this.#aborted(pending)
       const end = (outcome: Outcome) => {
         signal.removeEventListener('abort', give)
         resolve(outcome)
       }
+      const pending: Pending = { order, parcel: null, end }
+      if (signal.aborted || this.#stopped) return end(unsent(this.name))
       signal.addEventListener('abort', give, { once: true })
-      this.#next.push({ order, signal, end })
+      this.#next.push(pending)
       if (this.#flushing) return
       this.#flushing = true
       setImmediate(() => this.#flush())
     })
+  }
+
+  /** Nobody waits for it any more. */
+  #aborted(pending: Pending): void {
+    const { parcel } = pending
+    if (parcel) {
+      for (const [n, one] of parcel.pending) if (one === pending) parcel.pending.delete(n)
+      if (parcel.pending.size === 0) this.#parcels.delete(parcel.id)
+      pending.end(failed('TIMEOUT', `${this.name}: no answer in time`, { effect: 'possible' }))
+    } else {
+      this.#next = this.#next.filter((one) => one !== pending)
+      pending.end(unsent(this.name))
+    }
   }
 
   /** Takes an order back that may not have been started yet; how it ended comes as for any other. */
@@ -201,6 +243,7 @@ export class RemoteWorker {
       for (const { end } of pending.values())
         end(failed('ABORTED', 'the bridge is stopping', { effect: 'possible' }))
     this.#parcels.clear()
+    for (const { end } of this.#next.splice(0)) end(unsent(this.name))
     await this.#receiver.close()
   }
 
@@ -214,7 +257,7 @@ export class RemoteWorker {
   }
 
   #flush(): void {
-    const all = this.#next.filter(({ signal }) => !signal.aborted)
+    const all = this.#next
     this.#next = []
     this.#flushing = false
     for (let from = 0; from < all.length; from += ordersMax) this.#post(all.slice(from, from + ordersMax))
@@ -231,6 +274,7 @@ export class RemoteWorker {
       started: false,
     }
     this.#parcels.set(id, parcel)
+    for (const pending of orders) pending.parcel = parcel
     const { ms, errorMs } = this.#offset
     const startBy = this.#clock.mono() + graceMs + ms
     // Nothing of it is started after this, whichever of the two clocks is ahead.
@@ -341,12 +385,16 @@ export class RemoteWorker {
   async #hear(bytes: Buffer): Promise<void> {
     const report = decode(ToBridge, this.#seal.open(bytes, about.report))
     if (!report) {
-      this.#log.warn(
-        { worker: this.name },
-        'a report that is not sealed by this worker, or of another version',
-      )
+      // Said once: whoever may write to Redis writes as often as they like.
+      if (!this.#isStrange)
+        this.#log.warn(
+          { worker: this.name },
+          'a report that is not sealed by this worker, or of another version',
+        )
+      this.#isStrange = true
       return
     }
+    this.#isStrange = false
     if (report.canary) this.#canary(report.session, report.canary)
     const isNews = report.session === this.#session && !this.#isRepeat(report.seq)
     if (isNews && (report.notes || report.kept)) await this.#ears.told(report)
@@ -356,9 +404,11 @@ export class RemoteWorker {
   }
 
   #isRepeat(seq: number): boolean {
-    if (this.#seen.has(seq)) return true
+    if (this.#seen.has(seq) || seq <= this.#newest - seenMax) return true
     this.#seen.add(seq)
-    for (const oldest of this.#seen) if (this.#seen.size > seenMax) this.#seen.delete(oldest)
+    this.#newest = Math.max(this.#newest, seq)
+    if (this.#seen.size > 2 * seenMax)
+      for (const known of this.#seen) if (known <= this.#newest - seenMax) this.#seen.delete(known)
     return false
   }
 
@@ -366,13 +416,11 @@ export class RemoteWorker {
     const sentAt = this.#canaries.get(id)
     if (sentAt === undefined) return
     this.#canaries.delete(id)
+    // Overtaken: how it was before is no news.
+    if (sentAt < this.#answeredAt) return
     if (session !== this.#session) this.#begin(session)
-    const now = this.#clock.mono()
-    this.#answeredAt = Math.max(this.#answeredAt, sentAt)
-    this.#roundMs = now - sentAt
-    const errorMs = this.#roundMs / 2
-    if (errorMs <= this.#offset.errorMs || now - this.#offset.at > measureMs)
-      this.#offset = { ms: mono - (sentAt + now) / 2, errorMs, at: now }
+    this.#answeredAt = sentAt
+    this.#measure(mono, sentAt)
     this.#hasOpenings = openings === this.#openings.digest
     // Redis may have forgotten them without a cut.
     if (!this.#hasOpenings) this.#left = false
@@ -382,14 +430,29 @@ export class RemoteWorker {
     this.#turn()
   }
 
+  /** Keeps the best measure of the worker's clock, as long as it can be true: a machine that was moved stood still. */
+  #measure(mono: number, sentAt: number): void {
+    const now = this.#clock.mono()
+    this.#roundMs = now - sentAt
+    const offset = { ms: mono - (sentAt + now) / 2, errorMs: this.#roundMs / 2, at: now }
+    const known = this.#offset
+    const isBetter = offset.errorMs <= known.errorMs || now - known.at > measureMs
+    const isOther = Math.abs(offset.ms - known.ms) > offset.errorMs + known.errorMs + driftMs
+    if (isBetter || isOther) this.#offset = offset
+  }
+
   #linkOf(link: WorkerLink, before: RemoteLink | undefined): RemoteLink {
     return { ...link, since: before && before.up === link.up ? before.since : this.#clock.now() }
   }
 
   /** Another life of the worker: what the last one had was lost with it, or is on its way to its target. */
   #begin(session: string): void {
+    if (this.#session) this.#earlier.add(this.#session)
+    for (const oldest of this.#earlier) if (this.#earlier.size > livesMax) this.#earlier.delete(oldest)
+    if (this.#earlier.has(session)) this.#twinsAt = this.#clock.mono()
     this.#session = session
     this.#seen.clear()
+    this.#newest = 0
     this.#offset = { ms: 0, errorMs: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY }
     for (const parcel of [...this.#parcels.values()])
       if (parcel.started) this.#endAll(parcel, unknown(`${this.name} was started anew`))
@@ -428,6 +491,9 @@ export class RemoteWorker {
 /** Nothing of it has happened: the next attempt may go at once. */
 const notStarted = (why: string): Outcome =>
   failed('WORKER_LATE', why, { retry: { afterMs: 0 }, effect: 'none' })
+
+/** It never left. */
+const unsent = (worker: string): Outcome => failed('ABORTED', `${worker}: it was no longer wanted`)
 
 const unknown = (why: string): Outcome =>
   failed('WORKER_LATE', why, { retry: { afterMs: 0 }, effect: 'possible' })

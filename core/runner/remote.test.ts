@@ -1,6 +1,7 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { fair, type Weather } from '../../test/simulation/carrier.ts'
 import { Outpost, type Sent } from '../../test/simulation/fleet.ts'
+import { done } from '../command.ts'
 
 let outpost: Outpost
 afterEach(() => outpost.close())
@@ -8,46 +9,344 @@ afterEach(() => outpost.close())
 const weatherAt = (crew: string, weather: Partial<Weather>) => {
   outpost.fleet.crew(crew).carrier.weather = { ...fair, ...weather }
 }
+const redisIs = (weather: Partial<Weather>) => {
+  const { carrier, crews } = outpost.fleet
+  for (const one of [carrier, ...[...crews.values()].map((crew) => crew.carrier)]) {
+    one.weather = { ...fair, ...weather }
+    if (weather.down) one.cut()
+    one.look()
+  }
+}
+const faults = () => outpost.faults.open().map(({ id }) => id)
 const begunBy = (sent: Sent) => outpost.startsOf(sent).map(({ by }) => by)
 const notBegun = { ok: false, failure: { code: 'WORKER_LATE', retry: { afterMs: 0 } }, effect: 'none' }
 const perhapsBegun = { ...notBegun, effect: 'possible' }
 
-test('an order goes to the first worker that its connector names', async () => {
-  outpost = await Outpost.open()
-  const page = outpost.page()
-  const lock = outpost.lock()
-  await outpost.clock.advance(50)
-  expect(begunBy(page)).toEqual(['one'])
-  expect(begunBy(lock)).toEqual(['two'])
-  expect([page.outcome?.ok, lock.outcome?.ok]).toEqual([true, true])
+describe('an order', () => {
+  test('goes to the first worker that its connector names', async () => {
+    outpost = await Outpost.open()
+    const page = outpost.page()
+    const lock = outpost.lock()
+    await outpost.clock.advance(50)
+    expect(begunBy(page)).toEqual(['one'])
+    expect(begunBy(lock)).toEqual(['two'])
+    expect([page.outcome?.ok, lock.outcome?.ok]).toEqual([true, true])
+  })
+
+  test('goes to the next one while the link of the first is down', async () => {
+    outpost = await Outpost.open()
+    outpost.fleet.crew('one').way.cut()
+    await outpost.clock.advance(1_000)
+    const page = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(page)).toEqual(['two'])
+  })
+
+  test('is acted on by the bridge while no worker has the link', async () => {
+    outpost = await Outpost.open()
+    for (const crew of outpost.fleet.crews.values()) crew.kill()
+    await outpost.clock.advance(2_500)
+    const page = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(page)).toEqual(['bridge'])
+    expect(page.outcome?.ok).toBe(true)
+  })
+
+  test('of a link that went down after the last canary is refused, and the next goes another way', async () => {
+    outpost = await Outpost.open()
+    await outpost.clock.advance(20)
+    outpost.fleet.crew('two').way.cut()
+    const lock = outpost.lock()
+    await outpost.clock.advance(50)
+    expect(lock.outcome).toMatchObject({
+      ...notBegun,
+      failure: { message: expect.stringContaining('doors is not connected here') },
+    })
+    const next = outpost.lock()
+    await outpost.clock.advance(50)
+    expect(begunBy(next)).toEqual(['one'])
+  })
+
+  test('that is given up before it has left never leaves', async () => {
+    outpost = await Outpost.open()
+    const abort = new AbortController()
+    const lock = outpost.lock(abort.signal)
+    abort.abort()
+    const late = outpost.lock(abort.signal)
+    await outpost.clock.advance(700)
+    expect([...begunBy(lock), ...begunBy(late)]).toEqual([])
+    const outcome = { ok: false, failure: { code: 'ABORTED' }, effect: 'none' }
+    expect([lock.outcome, late.outcome]).toMatchObject([outcome, outcome])
+  })
+
+  test('whose answer is lost ends when its time is over, with an effect that is possible', async () => {
+    outpost = await Outpost.open()
+    const { carrier } = outpost.fleet
+    outpost.fleet.onStart = () => {
+      carrier.weather = { ...fair, lost: 1 }
+    }
+    const page = outpost.page()
+    await outpost.clock.advance(30)
+    carrier.weather = { ...fair }
+    await outpost.clock.advance(4_500)
+    expect(page.outcome).toBeNull()
+    await outpost.clock.advance(1_500)
+    expect(page.outcome).toMatchObject({ ok: false, failure: { code: 'TIMEOUT' }, effect: 'possible' })
+  })
 })
 
-test('a page that a worker could not claim may have gone out: the bridge says so', async () => {
+describe('an order that a worker misses', () => {
+  test('a page that a worker could not claim may have gone out: the bridge says so', async () => {
+    outpost = await Outpost.open()
+    weatherAt('one', { marks: 'lost' })
+    outpost.world.behaves('p1', 'hangs')
+    const page = outpost.page()
+    await outpost.clock.advance(700)
+    expect(begunBy(page)).toEqual(['one'])
+    expect(page.outcome).toMatchObject(perhapsBegun)
+  })
+
+  test('a lock that a worker could not claim is not begun, and that is known', async () => {
+    outpost = await Outpost.open()
+    weatherAt('two', { marks: 'lost' })
+    const lock = outpost.lock()
+    await outpost.clock.advance(700)
+    expect(begunBy(lock)).toEqual([])
+    expect(lock.outcome).toMatchObject(notBegun)
+  })
+
+  test('a Redis that has forgotten who came first proves nothing', async () => {
+    outpost = await Outpost.open()
+    outpost.world.behaves('door', 'hangs')
+    const lock = outpost.lock()
+    await outpost.clock.advance(100)
+    expect(begunBy(lock)).toEqual(['two'])
+    outpost.fleet.redis.empty()
+    await outpost.clock.advance(600)
+    expect(lock.outcome).toMatchObject(perhapsBegun)
+  })
+
+  test('is begun by nobody until its time is up by both clocks; then it goes another way', async () => {
+    outpost = await Outpost.open()
+    const { clock } = outpost.fleet.crew('two')
+    clock.freeze()
+    const lock = outpost.lock()
+    await outpost.clock.advance(500)
+    expect(lock.outcome).toBeNull()
+    await outpost.clock.advance(30)
+    expect(lock.outcome).toMatchObject(notBegun)
+    const next = outpost.lock()
+    await outpost.clock.advance(50)
+    expect(begunBy(next)).toEqual(['one'])
+    clock.thaw()
+    await outpost.clock.advance(2_000)
+    expect(begunBy(lock)).toEqual([])
+  })
+
+  test('makes it suspect until it answers a canary that was sent later', async () => {
+    outpost = await Outpost.open()
+    weatherAt('two', { marks: 'lost' })
+    const lock = outpost.lock()
+    await outpost.clock.advance(520)
+    expect(lock.outcome).toMatchObject(notBegun)
+    weatherAt('two', {})
+    const elsewhere = outpost.lock()
+    await outpost.clock.advance(600)
+    const again = outpost.lock()
+    await outpost.clock.advance(50)
+    expect([...begunBy(elsewhere), ...begunBy(again)]).toEqual(['one', 'two'])
+  })
+})
+
+describe('an order that is taken back', () => {
+  test('before the worker has claimed it is not begun', async () => {
+    outpost = await Outpost.open()
+    weatherAt('two', { delayMs: [100, 100] })
+    const lock = outpost.lock()
+    await outpost.clock.advance(20)
+    outpost.runner.recall(lock.id)
+    await outpost.clock.advance(600)
+    expect(begunBy(lock)).toEqual([])
+    expect(lock.outcome).toMatchObject(notBegun)
+  })
+
+  test('before it has left never leaves', async () => {
+    outpost = await Outpost.open()
+    const page = outpost.page()
+    outpost.runner.recall(page.id)
+    await outpost.clock.advance(600)
+    expect(begunBy(page)).toEqual([])
+    expect(page.outcome).toMatchObject(notBegun)
+  })
+})
+
+describe('a worker', () => {
+  test('that is started anew is used again within 2 s; what it had begun may have had an effect', async () => {
+    outpost = await Outpost.open()
+    outpost.world.behaves('p1', 'hangs')
+    const page = outpost.page()
+    await outpost.clock.advance(600)
+    const crew = outpost.fleet.crew('one')
+    crew.kill()
+    crew.start()
+    await outpost.clock.advance(2_000)
+    expect(page.outcome).toMatchObject(perhapsBegun)
+    outpost.world.behaves('p1', 'well')
+    const next = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(next)).toEqual(['one'])
+  })
+
+  test('that is started anew after Redis has forgotten everything still learns what to open', async () => {
+    outpost = await Outpost.open()
+    outpost.fleet.redis.empty()
+    const crew = outpost.fleet.crew('one')
+    crew.kill()
+    crew.start()
+    await outpost.clock.advance(3_000)
+    const page = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(page)).toEqual(['one'])
+  })
+
+  test('whose machine stood still is measured anew: nothing is begun late by its old clock', async () => {
+    outpost = await Outpost.open()
+    const { clock } = outpost.fleet.crew('one')
+    clock.freeze()
+    await outpost.clock.advance(10_000)
+    clock.thaw(true)
+    await outpost.clock.advance(1_500)
+    // It gets no answer about its mark: by a clock that is 10 s behind it would wait for one all the time.
+    weatherAt('one', { marks: 'lost' })
+    const page = outpost.page()
+    await outpost.clock.advance(3_000)
+    expect(outpost.startsOf(page).map(({ at }) => at - page.at <= 510)).toEqual([true])
+  })
+
+  test('that freezes with an order begun is given up after 2 s, and not believed later', async () => {
+    outpost = await Outpost.open()
+    outpost.world.behaves('p1', 'hangs')
+    const page = outpost.page()
+    await outpost.clock.advance(600)
+    outpost.fleet.crew('one').clock.freeze()
+    await outpost.clock.advance(2_500)
+    expect(page.outcome).toMatchObject(perhapsBegun)
+    outpost.fleet.crew('one').clock.thaw()
+    await outpost.clock.advance(6_000)
+    expect(page.outcome).toMatchObject(perhapsBegun)
+  })
+
+  test('whose link says in a thousand words why it is down is fit all the same', async () => {
+    outpost = await Outpost.open()
+    const { way } = outpost.fleet.crew('two')
+    way.why = 'no route '.repeat(1_000)
+    way.cut()
+    await outpost.clock.advance(3_000)
+    const health = outpost.runner.health().find(({ name }) => name === 'doors on two')
+    expect(health).toMatchObject({ up: false, why: expect.stringMatching(/^no route/) })
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['what is no Json', done('confirmed', 1n as never)],
+    ['no outcome', { done: true }],
+  ])('whose connector returns %s tells so, and holds up no other order', async (_, returned) => {
+    outpost = await Outpost.open()
+    outpost.world.answers('page.send', 'p1', async () => returned as never)
+    const page = outpost.page()
+    const picture = outpost.order('cam', {}, new AbortController().signal)
+    const other = outpost.send('pagers', 'camera.snapshot', picture)
+    await outpost.clock.advance(100)
+    expect(page.outcome).toMatchObject({ ok: false, failure: { code: 'CRASHED' }, effect: 'possible' })
+    expect(other.outcome?.ok).toBe(true)
+  })
+
+  test('that is being stopped begins nothing, not even what it is just claiming', async () => {
+    outpost = await Outpost.open()
+    weatherAt('two', { delayMs: [50, 50] })
+    const lock = outpost.lock()
+    await outpost.clock.advance(100)
+    void outpost.fleet.crew('two').worker.stop(1_000)
+    await outpost.clock.advance(1_000)
+    expect(begunBy(lock)).toEqual([])
+  })
+
+  test('tells what it notes of its own devices, and of no others; and its pictures are kept', async () => {
+    outpost = await Outpost.open()
+    const ctx = outpost.world.contextOf('doors of two')
+    ctx.note('door', { quality: 'good' })
+    ctx.note('fire-panel', { quality: 'good', active: false })
+    await ctx.keep(Buffer.from('a picture'), { mediaType: 'image/jpeg', capturedAt: 1 })
+    await outpost.clock.advance(50)
+    expect(outpost.notes).toEqual([{ device: 'door', state: { quality: 'good' } }])
+    expect(outpost.kept.map(String)).toEqual(['a picture'])
+  })
+})
+
+describe('a fault', () => {
+  test('is a worker that is away: one, once, until it is back', async () => {
+    outpost = await Outpost.open()
+    outpost.fleet.crew('one').clock.freeze()
+    await outpost.clock.advance(10_000)
+    outpost.fleet.crew('one').clock.thaw()
+    await outpost.clock.advance(3_000)
+    expect(outpost.told).toEqual(['worker:one', '-worker:one'])
+  })
+
+  test('is a Redis that is away, and the workers behind it are none', async () => {
+    outpost = await Outpost.open()
+    redisIs({ down: true })
+    const page = outpost.page()
+    await outpost.clock.advance(10_000)
+    expect(begunBy(page)).toEqual(['bridge'])
+    redisIs({})
+    await outpost.clock.advance(5_000)
+    expect(outpost.told).toEqual(['queue', '-queue'])
+    const next = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(next)).toEqual(['one'])
+  })
+
+  test('is a worker whose key is missing, and it is not used', async () => {
+    outpost = new Outpost(
+      () => 0.5,
+      ({ workers: { carrier, keys } }) => ({
+        carrier,
+        keys: new Map([...keys, ['one', new Error('no such file')]]),
+      }),
+    )
+    outpost.start()
+    await outpost.clock.advance(3_000)
+    const page = outpost.page()
+    await outpost.clock.advance(50)
+    expect(begunBy(page)).toEqual(['two'])
+    expect(faults()).toEqual(['worker:one'])
+    expect(outpost.faults.open()[0]?.what).toContain('no such file')
+  })
+})
+
+test('health tells every link here, and every one at a worker', async () => {
   outpost = await Outpost.open()
-  weatherAt('one', { marks: 'lost' })
+  const up = outpost.runner.health().flatMap((link) => (link.up ? [link.name] : []))
+  expect(up.toSorted()).toEqual([
+    'doors',
+    'doors on one',
+    'doors on two',
+    'pagers',
+    'pagers on one',
+    'pagers on two',
+    'wire',
+  ])
+})
+
+test('a bridge that stops leaves no order without its end', async () => {
+  outpost = await Outpost.open()
   outpost.world.behaves('p1', 'hangs')
-  const page = outpost.page()
-  await outpost.clock.advance(700)
-  expect(begunBy(page)).toEqual(['one'])
-  expect(page.outcome).toMatchObject(perhapsBegun)
-})
-
-test('a lock that a worker could not claim is not begun, and that is known', async () => {
-  outpost = await Outpost.open()
-  weatherAt('two', { marks: 'lost' })
-  const lock = outpost.lock()
-  await outpost.clock.advance(700)
-  expect(begunBy(lock)).toEqual([])
-  expect(lock.outcome).toMatchObject(notBegun)
-})
-
-test('a Redis that has forgotten who came first proves nothing', async () => {
-  outpost = await Outpost.open()
-  outpost.world.behaves('door', 'hangs')
-  const lock = outpost.lock()
-  await outpost.clock.advance(100)
-  expect(begunBy(lock)).toEqual(['two'])
-  outpost.fleet.redis.empty()
+  const begun = outpost.page()
   await outpost.clock.advance(600)
-  expect(lock.outcome).toMatchObject(perhapsBegun)
+  const unsent = outpost.lock()
+  await outpost.close()
+  expect(begun.outcome).toMatchObject({ ok: false, effect: 'possible' })
+  expect(unsent.outcome).toMatchObject({ ok: false, effect: 'none' })
+  expect(begunBy(unsent)).toEqual([])
 })

@@ -37,7 +37,8 @@ export class RemoteRunner {
   readonly #remote = new Map<string, RemoteWorker>()
   /** By link: its connector's workers in order, and how long one attempt may take. */
   readonly #ways = new Map<string, { readonly part: Part; readonly runsOn: readonly string[] }>()
-  readonly #unfitSince = new Map<string, number>()
+  /** By id of the fault that it will be. */
+  readonly #wrongSince = new Map<string, number>()
   readonly #said = new Map<string, boolean>()
   #timer: Timer | null = null
   #downSince: number | null = null
@@ -186,17 +187,24 @@ export class RemoteRunner {
       'queue',
       isDown ? `Redis is not connected: ${carrier.why}; the bridge acts itself` : null,
     )
-    for (const { name, unfit } of this.#remote.values()) {
-      if (unfit === null) this.#unfitSince.delete(name)
-      else this.#unfitSince.set(name, this.#unfitSince.get(name) ?? clock.mono())
-      const since = this.#unfitSince.get(name)
-      const lasts = since !== undefined && clock.mono() - since >= faultMs
-      // Without Redis no worker answers: that is one matter.
-      this.#faults.set(
-        `worker:${name}`,
-        lasts && !isDown ? `worker ${name}: ${unfit}; the bridge acts itself` : null,
-      )
+    for (const { name, unfit, mistaken, missing } of this.#remote.values()) {
+      const wrong = { worker: unfit, 'worker-mistaken': mistaken, 'worker-link': missing }
+      // Without Redis no worker answers: that is one matter, and once it is back each has its time to answer.
+      for (const [kind, why] of Object.entries(wrong))
+        this.#lasting(
+          `${kind}:${name}`,
+          why === null || isDown ? null : `worker ${name}: ${why}; the bridge acts itself`,
+        )
     }
+  }
+
+  /** What is wrong is a fault once it has lasted. */
+  #lasting(id: string, what: string | null): void {
+    const now = this.#around.clock.mono()
+    const since = this.#wrongSince.get(id) ?? now
+    if (what === null) this.#wrongSince.delete(id)
+    else this.#wrongSince.set(id, since)
+    this.#faults.set(id, now - since >= faultMs ? what : null)
   }
 
   async #told(worker: string, { notes = [], kept = [] }: Pick<ToBridge, 'notes' | 'kept'>): Promise<void> {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type Clock, deadline, every, type Timer } from '../clock.ts'
-import type { Outcome } from '../command.ts'
+import { failed, type Outcome } from '../command.ts'
 import type { Log, SecretRef } from '../connector.ts'
 import { BridgeError, messageOf } from '../error.ts'
 import type { Catalogue } from '../site/compile.ts'
@@ -18,6 +18,7 @@ import {
   ownerField,
   type ToBridge,
   ToWorker,
+  type WorkerLink,
 } from './parcel.ts'
 import type { Part } from './part.ts'
 import type { Seal } from './seal.ts'
@@ -32,6 +33,8 @@ const againMs = 250
 const evidenceMax = 4 * 1024 * 1024
 /** Pictures that could not be told yet. */
 const picturesMax = 8
+/** What a link says of itself is cut there, characters. */
+const whyMax = 500
 
 type Canary = NonNullable<ToBridge['canary']>
 type OrdersMessage = Extract<ToWorker, { is: 'orders' }>
@@ -61,6 +64,10 @@ export class Worker {
   #runner: InlineRunner
   #openings = ''
   #isOpening = false
+  /** What came last out of our box was not sealed with our key, or of another version. */
+  #isStrange = false
+  /** Links that the bridge left and this worker has no code for. */
+  #unknown: readonly WorkerLink[] = []
   #receiver: Receiver | null = null
   #untold = empty()
   #telling = false
@@ -105,12 +112,17 @@ export class Worker {
     const { seal, log, clock } = this.#p
     const message = decode(ToWorker, seal.open(bytes, about.parcel))
     if (!message) {
-      log.warn(
-        {},
-        'a parcel that is not sealed by our bridge, or of another version; is the key the right one?',
-      )
+      // Said once, and shown to the bridge, which can't open our answer either.
+      if (!this.#isStrange)
+        log.warn(
+          {},
+          'a parcel that is not sealed by our bridge, or of another version; is the key the right one?',
+        )
+      this.#isStrange = true
+      void this.#report(undefined)
       return
     }
+    this.#isStrange = false
     if (this.#stopping) return
     this.#heardAt = clock.mono()
     if (message.is === 'orders') await this.#orders(message)
@@ -120,8 +132,12 @@ export class Worker {
   #canary({ id, openings }: { id: string; openings: string }): void {
     const mono = this.#p.clock.mono()
     if (openings !== this.#openings && !this.#isOpening) void this.#open(openings)
-    const links = this.#runner.health().map(({ name, up, why }) => ({ name, up, why }))
-    void this.#report({ id, mono, openings: this.#openings, links })
+    const links = this.#runner.health().map(({ name, up, why }) => ({
+      name,
+      up,
+      why: why?.slice(0, whyMax) ?? null,
+    }))
+    void this.#report({ id, mono, openings: this.#openings, links: [...links, ...this.#unknown] })
   }
 
   /** Opens what the bridge left: links of another config are closed first. */
@@ -135,7 +151,15 @@ export class Worker {
       if (!bytes || !openings || digestOf(bytes) !== digest) return
       await this.#runner.stop()
       this.#runner = this.#newRunner()
-      this.#runner.start(partsOf(openings, catalogue, log))
+      this.#runner.start(partsOf(openings, catalogue))
+      this.#unknown = openings.links
+        .filter(({ type }) => !catalogue.has(type))
+        .map(({ name: link, type }) => ({
+          name: link,
+          up: false,
+          why: `this worker does not know the connector ${type}; is its version older?`,
+        }))
+      if (this.#unknown.length > 0) log.error({ links: this.#unknown }, 'links that can not be opened')
       this.#openings = digest
       log.info({ links: openings.links.map((link) => link.name) }, 'opening links')
     } catch (error) {
@@ -158,6 +182,7 @@ export class Worker {
     const marks = await this.#claim(parcel, startBy)
     // From here to the start of the last order nothing else runs.
     if (clock.mono() > startBy) return this.#refuse(message, 'late', 'Redis was too slow')
+    if (this.#stopping) return this.#refuse(message, 'late', 'the worker is being stopped')
     if (marks && !marks.first && this.#isOfBridge(parcel, ownerField, marks.all.get(ownerField)))
       return this.#refuse(message, 'taken-back', 'the bridge has taken it back')
     for (const [n, order] of orders.entries()) this.#start(message, n, order, marks)
@@ -218,7 +243,10 @@ export class Worker {
       signal: limit.signal,
     })
     limit.cancel()
-    return outcome
+    return (
+      sound(outcome) ??
+      failed('CRASHED', `${link}: ${capability} ended in no outcome`, { effect: 'possible' })
+    )
   }
 
   #refuse({ parcel, orders }: OrdersMessage, refused: Refused, why: string): void {
@@ -302,16 +330,24 @@ export class Worker {
 
 const empty = (): Report => ({ ended: [], notes: [], kept: [] })
 
+/** What a connector returns travels only if it is an outcome, and Json: one that isn't would hold up all others. */
+const sound = (outcome: Outcome): Outcome | null => {
+  try {
+    const read: Outcome | null = JSON.parse(JSON.stringify(outcome))
+    return typeof read?.ok === 'boolean' ? read : null
+  } catch {
+    return null
+  }
+}
+
 /** Evidence is named by its digest, wherever it is kept. */
 const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** What the bridge wants opened, with this worker's own code. */
-const partsOf = ({ links }: Openings, catalogue: Catalogue, log: Log): Map<string, Part> =>
+const partsOf = ({ links }: Openings, catalogue: Catalogue): Map<string, Part> =>
   new Map(
     links.flatMap(({ name, type, connector: connectorName, isolate, config, outputs }) => {
       const connector = catalogue.get(type)
-      if (!connector)
-        log.error({ link: name, type }, 'this worker does not know the connector; is its version older?')
       return connector
         ? [
             [

@@ -35,12 +35,14 @@ export const keyOf = (worker: string): string => createHash('sha256').update(wor
 export class OwnWay {
   readonly connector: Connector
   readonly #drops = new Map<string, (why: Error) => void>()
+  /** What the connector says while it is cut. */
+  why = 'no route'
   #isCut = false
 
   constructor(by: string, world: World, clock: SimulatedClock, seen: (start: Start) => void) {
     const base = scripted(world)
     const open = async (opening: Opening<unknown, unknown, unknown>, ctx: Context): Promise<Link> => {
-      if (this.#isCut) throw new Error('no route')
+      if (this.#isCut) throw new Error(this.why)
       const name = by === 'bridge' ? opening.name : `${opening.name} of ${by}`
       const link = await world.open(name, ctx)
       const lost = new Promise<unknown>((resolve) => this.#drops.set(name, resolve))

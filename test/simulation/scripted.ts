@@ -62,7 +62,11 @@ export class World {
 
   /** The context of the one link, through which presses and states come. */
   get context(): Context {
-    const context = this.#contexts.get('wire')
+    return this.contextOf('wire')
+  }
+
+  contextOf(link: string): Context {
+    const context = this.#contexts.get(link)
     if (!context) throw new Error('the link is not open')
     return context
   }
