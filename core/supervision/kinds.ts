@@ -46,6 +46,8 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   'watchdog-relay': of('path', 'page', 'watchdog relay'),
   'no-token': of('device', 'page', 'token missing'),
   worker: of('path', 'page', 'worker away'),
+  'worker-mistaken': of('path', 'page', 'worker mistaken'),
+  'worker-link': of('path', 'page', 'not connected on a worker'),
   queue: of('path', 'page', 'Redis away'),
   'late-commands': of('path', 'page', 'waiting commands'),
   'late-steps': of('system', 'page', 'late steps'),
