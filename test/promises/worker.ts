@@ -45,6 +45,14 @@ export class WorkerProgram {
     return this.#child?.pid as number
   }
 
+  get isAlive(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null
+  }
+
+  get stdout(): string {
+    return this.#said.stdout
+  }
+
   get stderr(): string {
     return this.#said.stderr
   }
