@@ -121,11 +121,12 @@ const again = async (
   await arrivedAll(sink, sent, patienceMs)
   const presses = await taken(sink, sent)
   const completeAt = presses.map(({ firsts }) => Math.max(startedAt, ...firsts.map((at) => at ?? startedAt)))
+  const lost = presses.filter(({ different }) => different < 10).length
   return {
     acknowledged: sent.length,
     readyS: (readyAt - startedAt) / 1_000,
-    completeS: (Math.max(...completeAt) - startedAt) / 1_000,
-    lost: presses.filter(({ different }) => different < 10).length,
+    completeS: lost > 0 ? Number.POSITIVE_INFINITY : (Math.max(...completeAt) - startedAt) / 1_000,
+    lost,
     doubled: presses.reduce((sum, { count, different }) => sum + count - different, 0),
   }
 }
@@ -166,7 +167,9 @@ export const oddTarget = async (port: number, sink: Part, seconds: TargetSeconds
   const refusing = await taken(sink, refusingSent)
   load.end()
 
-  const lastAtOdd = (presses: typeof calm) => Math.max(...presses.map(({ firsts }) => firsts[odd] ?? 0))
+  /** From when it was there again until it was told of all, s; infinite where it never was. */
+  const allAfter = (presses: typeof calm, at: number) =>
+    Math.max(0, ...presses.map(({ firsts }) => (firsts[odd] ?? Number.POSITIVE_INFINITY) - at)) / 1_000
   const missing = (presses: typeof calm) => presses.reduce((sum, { different }) => sum + 10 - different, 0)
   const calmP99 = percentile(othersTook(calm), 99)
   const hangingP99 = percentile(othersTook(hanging), 99)
@@ -175,17 +178,19 @@ export const oddTarget = async (port: number, sink: Part, seconds: TargetSeconds
     hangingP99,
     hangingRatio: hangingP99 / calmP99,
     hangingOpen: open,
-    hangingAllS: Math.max(0, lastAtOdd(hanging) - answeringAt) / 1_000,
+    hangingAllS: allAfter(hanging, answeringAt),
     hangingMissing: missing(hanging),
-    refusingAllS: Math.max(0, lastAtOdd(refusing) - listeningAt) / 1_000,
+    refusingAllS: allAfter(refusing, listeningAt),
     refusingMissing: missing(refusing),
   }
 }
 
-/** From the press to each of the nine others, ascending. */
-const othersTook = (presses: Awaited<ReturnType<typeof taken>>): number[] =>
-  ascending(
+/** From the press to each of the nine others, ascending; infinite where one was never told. */
+const othersTook = (presses: Awaited<ReturnType<typeof taken>>): number[] => {
+  const others = Array.from({ length: 10 }, (_, target) => target).filter((target) => target !== odd)
+  return ascending(
     presses.flatMap(({ at, firsts }) =>
-      firsts.filter((_, target) => target !== odd).map((told) => (told ?? Number.POSITIVE_INFINITY) - at),
+      others.map((target) => (firsts[target] ?? Number.POSITIVE_INFINITY) - at),
     ),
   )
+}

@@ -60,11 +60,12 @@ const rows: readonly Row[] = [
 
 const show = (value: number, unit: string): string => {
   if (Number.isNaN(value)) return ''
+  if (value === Number.POSITIVE_INFINITY) return 'never'
   const digits = unit === '' || value >= 100 ? 0 : value >= 10 ? 1 : 2
   return `${value.toFixed(digits)}${unit === '' ? '' : ` ${unit}`}`
 }
 
-/** Prints the table, the goals and one line of JSON. A goal that is missed is no error. */
+/** Prints the table, the goals and one line of JSON, in which `never` is null. A goal that is missed is no error. */
 export const report = (
   measured: readonly Measured[],
   titles: ReadonlyMap<string, string>,
