@@ -73,7 +73,9 @@ const configPage = (): string => {
   const sections = Object.keys(SiteConfig.shape).map((name) => {
     const head = fields.find((field) => field.name === name)
     const inner = fields.filter((field) => field.name.startsWith(`${name}.`))
-    return `## \`${name}\`\n\n${head?.description ?? ''}\n\n${tableOf(inner)}`
+    return [`## \`${name}\``, head?.description ?? '', ...(inner.length > 0 ? [tableOf(inner)] : [])].join(
+      '\n\n',
+    )
   })
   const types = [...catalogue.values()]
     .filter(({ type }) => type !== 'console')
