@@ -34,8 +34,9 @@ const isWanted = (name: string, among: readonly string[]): boolean =>
   !only.some((one) => among.includes(one)) || only.includes(name)
 
 const rounds = quick ? 1 : 3
+const crashes = quick ? 1 : 2
 const paceSeconds = quick ? { steady: 3, sustained: 3 } : { steady: 5, sustained: 4 }
-const targetSeconds = quick ? { calm: 2, hanging: 6, refusing: 4 } : { calm: 6, hanging: 20, refusing: 10 }
+const targetSeconds = quick ? { calm: 2, hanging: 5, refusing: 3 } : { calm: 5, hanging: 20, refusing: 10 }
 
 const dir = mkdtempSync(join(tmpdir(), 'duress-rivals-'))
 process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
@@ -115,7 +116,7 @@ const measureCrash = async (what: string, spared: 'redis' | 'nothing'): Promise<
     if (spared === 'nothing' && !contender.needsRedis) continue
     // A minute of waiting is too long for a look.
     if (quick && contender.isRival && contender.needsRedis) continue
-    for (let round = 0; round < (contender.isRival ? 1 : rounds); round++)
+    for (let round = 0; round < (contender.isRival ? 1 : crashes); round++)
       await measure(contender.name, what, () =>
         on(contender, badgesOfCrash, (stack) => crash(stack, sink, spared, contender.patienceMs)),
       )

@@ -47,8 +47,6 @@ const rows: readonly Row[] = [
   row('kill -9 of Redis too: complete after', 'crash with Redis', 'completeS', 's', 'worst'),
   row('  presses lost', 'crash with Redis', 'lost', '', 'worst'),
   row('  commands doubled', 'crash with Redis', 'doubled', '', 'worst'),
-  row('  with one target down: presses lost', 'crash with Redis', 'downLost', '', 'worst'),
-  row('    complete after', 'crash with Redis', 'downCompleteS', 's', 'worst'),
   row('one target hangs: p99 of the nine without', 'targets', 'calmP99', 'ms'),
   row('  p99 of the nine meanwhile', 'targets', 'hangingP99', 'ms'),
   row('  requests open on it, most', 'targets', 'hangingOpen', '', 'worst'),
