@@ -72,12 +72,13 @@ export class Faults {
     return [...this.#begun].map(([{ kind, on }, from]) => ({ kind, on, from, to: Number.POSITIVE_INFINITY }))
   }
 
-  /** Resolves when all are over. */
-  async play(schedule: readonly Fault[]): Promise<void> {
+  /** Until `isOver`, or the end of the schedule; resolves when all that began are over. */
+  async play(schedule: readonly Fault[], isOver: () => boolean): Promise<void> {
     const startedAt = performance.now()
     const all: Promise<void>[] = []
     for (const fault of schedule) {
-      await wait(Math.max(0, startedAt + fault.at - performance.now()))
+      while (performance.now() < startedAt + fault.at && !isOver()) await wait(50)
+      if (isOver()) break
       all.push(this.#happen(fault))
     }
     await Promise.all(all)
