@@ -45,7 +45,7 @@ take "$node"
 import duress-bridge-base
 
 # What fetches packages. Its npm trusts and asks whom the npm of this machine does.
-for program in sh cp mkdir rm env; do take "$(command -v $program)"; done
+for program in sh chmod mkdir rm env; do take "$(command -v $program)"; done
 mkdir -p "$dir/usr/lib/npm"
 cp -R "$npm/." "$dir/usr/lib/npm/"
 printf '#!/bin/sh\nexec node /usr/lib/npm/bin/npm-cli.js "$@"\n' >"$dir/usr/bin/npm"

@@ -106,7 +106,8 @@ export class Composed {
     const second = join(folder({ 'labels.json': JSON.stringify(over) }), 'labels.json')
     const [program, ...rest] = compose()
     const name = `${file.replaceAll(/\W/g, '')}-${process.pid}`
-    this.#args = [program as string, ...rest, '-p', name, '-f', join(root, 'docker', file), '-f', second]
+    const files = [join(root, 'docker', file), ...(services.length > 0 ? [second] : [])]
+    this.#args = [program as string, ...rest, '-p', name, ...files.flatMap((path) => ['-f', path])]
     this.#env = { ...process.env, DURESS_IMAGE: image, ...env }
   }
 
