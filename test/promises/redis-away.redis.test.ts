@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, test } from 'vitest'
-import { cleanUp } from './program.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cleanUp, until } from './program.ts'
 import { type Harm, outlives } from './redis-fails.ts'
 import { WorkerSite } from './worker-site.ts'
 
@@ -54,3 +54,26 @@ test.each(harms)(
     await outlives(site, harm)
   },
 )
+
+test('a connection on which workers wait for parcels dies without a word: they are heard again within 5 s (row 2)', async () => {
+  await site.fit('edge-1', 'edge-2')
+  expect(site.wires.workers.strand('bzpopmin')).toBeGreaterThan(0)
+  const pressed = await site.press()
+  await site.paged(pressed.id)
+  await site.unfit('edge-1')
+  // Nobody heals anything.
+  await site.fit('edge-1', 'edge-2')
+  await until('a worker acts', async () => (await site.paged((await site.press()).id)).by !== 'bridge')
+  site.neverLate(pressed)
+})
+
+test('a connection on which the bridge waits for answers dies without a word: it hears again within 5 s (row 2)', async () => {
+  await site.fit('edge-1', 'edge-2')
+  expect(site.wires.bridge.strand('bzpopmin')).toBeGreaterThan(0)
+  const pressed = await site.press()
+  await site.paged(pressed.id)
+  await site.unfit('edge-1')
+  await site.fit('edge-1', 'edge-2')
+  await until('a worker acts', async () => (await site.paged((await site.press()).id)).by !== 'bridge')
+  site.neverLate(pressed)
+})

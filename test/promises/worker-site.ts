@@ -33,8 +33,9 @@ interface Options {
   /** The bridge has no password for doors and cameras that these would take. */
   readonly bridgeIsStranger?: true
   readonly workers?: readonly WorkerName[]
-  /** More of the config's `queue`. */
+  /** More of the config's `queue`, and of the bridge's environment. */
   readonly queue?: object
+  readonly env?: { readonly [name: string]: string }
 }
 
 export interface Pressed {
@@ -72,7 +73,7 @@ export class WorkerSite {
     const stranger = options.bridgeIsStranger ? 'wrong' : null
     this.program = new Program(this.config(options), {
       dir: this.dir,
-      env: envOf('bridge', stranger ?? doorPassword, stranger ?? cameraPassword),
+      env: { ...envOf('bridge', stranger ?? doorPassword, stranger ?? cameraPassword), ...options.env },
     })
   }
 

@@ -11,6 +11,9 @@ export const keyFile = (dir: string, name: string): string => {
   return file
 }
 
+/** Several processes may start at once on a busy machine, ms. */
+const startsWithinMs = 45_000
+
 /** The real program as a worker; it can be killed, frozen and started again. */
 export class WorkerProgram {
   readonly name: string
@@ -34,10 +37,11 @@ export class WorkerProgram {
     const { child, said } = launch(this.#args, this.#env)
     this.#child = child
     this.#said = said
-    await until(`worker ready\n${said.stderr}`, () => {
+    const isReady = () => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}:\n${said.stderr}`)
       return said.stdout.includes('ready: worker')
-    })
+    }
+    await until(`worker ready\n${said.stderr}`, isReady, startsWithinMs)
     return this
   }
 

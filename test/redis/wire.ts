@@ -9,6 +9,15 @@ export type Direction = 'requests' | 'answers'
 /** What a wire leads to: a Redis, or anything else that listens on this machine. */
 type Far = Pick<RedisServer, 'port' | 'url'>
 
+interface Line {
+  readonly client: Socket
+  readonly redis: Socket
+  readonly flows: Flow[]
+  /** Names of commands that the client has sent over it. */
+  readonly said: Set<string>
+  isStranded: boolean
+}
+
 /** The wire between clients and a Redis, that can be disturbed; several of them make several networks. */
 export class Wire {
   readonly host = '127.0.0.1'
@@ -17,7 +26,7 @@ export class Wire {
   #port = 0
   #delayMs = 0
   #swallows: readonly Direction[] = []
-  readonly #lines = new Set<{ client: Socket; redis: Socket; flows: readonly Flow[] }>()
+  readonly #lines = new Set<Line>()
 
   constructor(redis: Far) {
     this.#redis = redis
@@ -64,6 +73,13 @@ export class Wire {
     this.#swallows = directions.length === 0 ? ['requests', 'answers'] : directions
   }
 
+  /** Connections over which this command has been sent become half-open; the others, and new ones, go on. How many they are. */
+  strand(command: string): number {
+    const lines = [...this.#lines].filter(({ said }) => said.has(command))
+    for (const line of lines) line.isStranded = true
+    return lines.length
+  }
+
   /** Each byte is so much later, each way; Infinity holds them until `heal`. */
   slow(ms: number): void {
     this.#delayMs = ms
@@ -106,9 +122,15 @@ export class Wire {
 
   #join(client: Socket): void {
     const redis = connect({ port: this.#redis.port, host: this.host })
+    const line: Line = { client, redis, flows: [], said: new Set(), isStranded: false }
     const flow = (direction: Direction, from: Socket, to: Socket): Flow =>
-      new Flow(from, to, () => (this.#swallows.includes(direction) ? null : this.#delayMs))
-    const line = { client, redis, flows: [flow('requests', client, redis), flow('answers', redis, client)] }
+      new Flow(from, to, () => (line.isStranded || this.#swallows.includes(direction) ? null : this.#delayMs))
+    // The first word of a command (RESP).
+    client.on('data', (bytes) => {
+      for (const [, word] of bytes.toString('latin1').matchAll(/\*\d+\r\n\$\d+\r\n([a-z]+)\r\n/gi))
+        line.said.add((word as string).toLowerCase())
+    })
+    line.flows.push(flow('requests', client, redis), flow('answers', redis, client))
     this.#lines.add(line)
     for (const socket of [client, redis])
       socket.on('close', () => {
