@@ -1,3 +1,5 @@
+import { readlinkSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { SystemClock } from '../clock.ts'
 import { failed, type Order, type Outcome } from '../command.ts'
@@ -51,6 +53,19 @@ for (const stream of [process.stdout, process.stderr])
     if (typeof done === 'function') queueMicrotask(done as () => void)
     return true
   }
+
+/**
+ * Behind the threads of the bridge itself where a processor is short: a third of their share (nice 5). On Linux priorities are
+ * each thread's own, sched(7); elsewhere it stays as it is.
+ */
+const stepBack = (): void => {
+  try {
+    // Read in this thread, not in a pool: "1234/task/1240".
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), 5)
+  } catch {
+    // It only competes as others do.
+  }
+}
 
 /** The declaration among what its module exports. */
 const declared = async (): Promise<Connector> => {
@@ -136,4 +151,5 @@ port.on('message', (message: ToThread) => {
   }
 })
 
+stepBack()
 open().catch((error: unknown) => post({ is: 'refused', error: sent(error) }))
