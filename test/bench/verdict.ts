@@ -37,6 +37,7 @@ const rows: readonly Row[] = [
   row('storm of 500, p99', 'pace', 'stormP99', 'ms'),
   row('sustained, presses/s', 'pace', 'sustained', '/s'),
   row('  processor time of all its programs, a press', 'pace', 'cpuPerPress', 'ms'),
+  row('presses refused', 'pace', 'refused', '', 'worst'),
   row('commands missing', 'pace', 'missing', '', 'worst'),
   row('commands doubled', 'pace', 'doubled', '', 'worst'),
   row('kill -9 of all but Redis: complete after', 'crash', 'completeS', 's', 'worst'),
