@@ -5,7 +5,7 @@
 export const wings = [0, 1, 2, 3] as const
 export const webhookButtons = 130
 /** The last of the webhook buttons are weapon buttons, each at a door of its own. */
-export const doorCount = 24
+const doorCount = 24
 export const panelButtons = 8
 export const keypads = 4
 const fireInputs = wings.length
@@ -47,13 +47,11 @@ export interface Queue {
 }
 
 /** How long after the press a lock may still start, and how long it may stay, ms. */
-export const lockExpiresMs = 4_000
+const lockExpiresMs = 4_000
 const lockLimitMs = 12_000
 
-export const wingOf = (button: number): number => button % wings.length
+const wingOf = (button: number): number => button % wings.length
 export const isWeapon = (button: number): boolean => button >= webhookButtons - doorCount
-/** The door at a weapon button. */
-export const doorOf = (button: number): number => button - (webhookButtons - doorCount)
 /** The wing that a door is in, and whose fire input covers it. */
 export const wingOfDoor = (door: number): number => wingOf(door + webhookButtons - doorCount)
 const roomOf = (button: number): string => `wing-${wingOf(button)}/room-${button}`
@@ -61,7 +59,7 @@ const roomOf = (button: number): string => `wing-${wingOf(button)}/room-${button
 const isLockedDown = (wing: number): boolean => wing < 2
 
 /** What an incident of this wing does at once, beside doors and cameras: target by the group that it is in. */
-export const toldAtOnce = (wing: number): readonly string[] => [
+const toldAtOnce = (wing: number): readonly string[] => [
   `pager-${wing}-0`,
   `pager-${(wing + 1) % wings.length}-1`,
   `sink-${wing % 3}-0`,
@@ -139,7 +137,7 @@ const connectors = (ports: Ports, queue: Queue | null) => ({
 
 export const accountOf = (keypad: number): string => `080${keypad}`
 /** Where a module of the panel counts what is pressed (two registers each), and the coil that resets its latch. */
-export const counterAt = 0x10
+const counterAt = 0x10
 export const latchCoil = (button: number): number => 32 + button
 
 const inputs = () => ({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Around, judgeCommand, type StoredCommand } from './commands.ts'
 import { judgeDoor, type Turn } from './doors.ts'
+import { deviceCount } from './ground.ts'
 import type { ArrivalRow, DoorRow } from './record.ts'
 import { type FaultKind, faultKinds, scheduleOf } from './schedule.ts'
 import { Times } from './times.ts'
@@ -174,6 +175,10 @@ describe('a door', () => {
       [],
     )
   })
+})
+
+test('the site has 200 devices', () => {
+  expect(deviceCount).toBe(200)
 })
 
 describe('a schedule', () => {
