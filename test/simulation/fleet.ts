@@ -124,7 +124,7 @@ export class Fleet {
   /** The bridge's own way to the world, and to Redis. */
   readonly way: OwnWay
   readonly host: MachineClock
-  readonly carrier: SimulatedCarrier
+  carrier: SimulatedCarrier
   /** Called in the turn in which an act begins. */
   onStart: (start: Start) => void = () => {}
 
@@ -149,8 +149,9 @@ export class Fleet {
     return crew
   }
 
-  /** What the bridge needs to have these workers. */
+  /** What the bridge needs to have these workers; each of its lives has a way to Redis of its own. */
   get workers(): Workers {
+    if (this.carrier.isClosed) this.carrier = new SimulatedCarrier(this.redis, this.host)
     return { carrier: this.carrier, keys: new Map([...this.crews.keys()].map((name) => [name, keyOf(name)])) }
   }
 

@@ -12,6 +12,7 @@ import type { SiteConfig } from '../../core/site/config.ts'
 import type { Site } from '../../core/site/site.ts'
 import { inlineStore } from '../../core/store/inline.ts'
 import type { Told } from '../../core/trail/entry.ts'
+import { Fleet } from './fleet.ts'
 import { type Acted, scripted, World } from './scripted.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
@@ -38,6 +39,8 @@ export class Hospital {
   readonly world: World
   readonly told: Told[] = []
   readonly site: Site
+  /** Redis and the workers, where the site has some. */
+  readonly fleet: Fleet | null
   machine!: Machine
   readonly #catalogue: ReadonlyMap<string, Connector>
   readonly #dir: string
@@ -47,22 +50,24 @@ export class Hospital {
 
   static async open(
     yaml = mercy,
-    options: { dir?: string; random?: () => number; fire?: boolean } = {},
+    options: { dir?: string; random?: () => number; fire?: boolean; workers?: readonly string[] } = {},
   ): Promise<Hospital> {
-    const hospital = new Hospital(yaml, options.dir ?? ':memory:', options.random ?? (() => 0.5))
+    const { dir = ':memory:', random = () => 0.5, workers = [] } = options
+    const hospital = new Hospital(yaml, dir, random, workers)
     await hospital.boot()
     if (options.fire !== false) hospital.noFire()
     await hospital.clock.settle()
     return hospital
   }
 
-  private constructor(yaml: string, dir: string, random: () => number) {
+  private constructor(yaml: string, dir: string, random: () => number, workers: readonly string[]) {
     this.clock = new SimulatedClock()
     this.world = new World(this.clock)
+    this.fleet = workers.length > 0 ? new Fleet(this.clock, this.world, workers, random) : null
     this.#dir = dir
     this.#random = random
     this.#catalogue = new Map<string, Connector>([
-      ['scripted', scripted(this.world)],
+      ['scripted', this.fleet?.way.connector ?? scripted(this.world)],
       ['console', consoleConnector as unknown as Connector],
     ])
     this.site = compileSite(sourceOf(yaml, this.#catalogue), this.#catalogue)
@@ -81,6 +86,7 @@ export class Hospital {
       secret: async () => 'secret',
       newId: () => `${this.#life}-${String(++this.#ids).padStart(6, '0')}`,
       random: this.#random,
+      workers: this.fleet?.workers,
       meter: { toFirst() {}, toLast() {}, attempt() {} },
     })
     this.machine.listen((told) => this.told.push(...told))
