@@ -22,6 +22,7 @@ import {
 } from './parcel.ts'
 import type { Part } from './part.ts'
 import type { Seal } from './seal.ts'
+import { Wakeful } from './wakeful.ts'
 
 /** No canary for so long, and the box is opened anew, ms (what-users-ask, row 2). */
 const renewMs = 5_000
@@ -61,6 +62,7 @@ export class Worker {
   /** Parcels that came in, until nothing of them could start any more: Redis may show one twice. */
   readonly #seen = new Map<string, number>()
   readonly #running = new Set<Promise<void>>()
+  readonly #wakeful: Wakeful
   #runner: InlineRunner
   #openings = ''
   #isOpening = false
@@ -79,6 +81,7 @@ export class Worker {
   constructor(parts: WorkerParts) {
     this.#p = parts
     this.#runner = this.#newRunner()
+    this.#wakeful = new Wakeful(parts.clock)
   }
 
   /** Takes orders from now on. */
@@ -105,6 +108,7 @@ export class Worker {
     const late = new Promise<void>((resolve) => limit.signal.addEventListener('abort', () => resolve()))
     await Promise.race([Promise.all(this.#running).then(() => this.#tell()), late])
     limit.cancel()
+    this.#wakeful.stop()
     await this.#runner.stop()
   }
 
@@ -234,7 +238,7 @@ export class Worker {
   }
 
   async #run({ id, attempt, link, capability, address, args, ms }: CarriedOrder): Promise<Outcome> {
-    const limit = deadline(this.#p.clock, ms)
+    const limit = this.#wakeful.limit(ms)
     const outcome = await this.#runner.act(link, capability, {
       id,
       attempt,

@@ -79,6 +79,24 @@ test('workers stand still for 20 s with orders in hand: the bridge acts, and not
   }
 })
 
+test('a worker stands still between a refused login and the lock itself: the lock is not sent when it goes on', async () => {
+  const room = site.room()
+  // Every session is forgotten, so that the next command is refused first, and the answer takes its time.
+  await site.doors.reboot(50)
+  site.doors.behave({ is: 'slow', ms: 600 })
+  const weapon = await site.press(room, 'weapon')
+  await passed(weapon.at + 400)
+  await frozen(async () => {
+    await site.program.receipt(weapon.id, 'door.lockdown', `door-${room}`)
+    site.doors.behave({ is: 'normal' })
+    await site.program.post(`/v1/incidents/${weapon.id}/resolve`, { as: 'false-alarm' })
+    await until('the door is released', () => site.modes(room).join(' ') === 'Unlocked LockedDown Unlocked')
+  })
+  await settle()
+  await passed(Date.now() + 1_000)
+  expect(site.modes(room)).toEqual(['Unlocked', 'LockedDown', 'Unlocked'])
+})
+
 test('acknowledged while an escalation waits at a worker that stands still: it is taken back (row 31)', async () => {
   const { id, at } = await site.press()
   await site.paged(id)
