@@ -62,6 +62,8 @@ interface Lane {
   ours: Ours | null
   /** Some lock attempt since the last release ended without a known outcome: it may still land. */
   unsure: boolean
+  /** Some lock since the last release has worked: it is on the door, whatever became of its hold. */
+  locked: boolean
   /** The release that is on its way. */
   release: string | null
   /** Ended, but perhaps on the door yet. */
@@ -242,8 +244,10 @@ export class Doors {
 
   #locked(lane: Lane, command: Command, receipt: Receipt): void {
     const hold = lane.holds.get(holdOf(command))
-    if (receipt.end === 'done') this.#report(lane, receipt.result as DoorReport)
-    else if (receipt.effect === 'possible') lane.unsure = true
+    if (receipt.end === 'done') {
+      lane.locked = true
+      this.#report(lane, receipt.result as DoorReport)
+    } else if (receipt.effect === 'possible') lane.unsure = true
     // A newer lock of the same door does the work of this one; its hold lives on.
     if (!hold || (receipt.end === 'cancelled' && receipt.why.startsWith('superseded'))) return
     if (receipt.end === 'done') {
@@ -267,6 +271,7 @@ export class Doors {
     if (lane.ours) lane.suspect = { ours: lane.ours, left: lane.unsure ? readAgainTimes : 1 }
     lane.ours = null
     lane.unsure = false
+    lane.locked = false
     this.#readAgain(lane)
     const wanted = wantedHold(lane.holds.values())
     if (!wanted) return
@@ -311,7 +316,8 @@ export class Doors {
         !hold.confirmed &&
         (effects[n] === 'none' || (effects[n] === null && !this.#ports.isPending(hold.id))),
     )
-    if (nothingSent && lane.holds.size === 0 && !lane.unsure && lane.release === null) lane.ours = null
+    const isFree = lane.holds.size === 0 && !lane.unsure && !lane.locked && lane.release === null
+    if (nothingSent && isFree) lane.ours = null
     const release = this.#release(lane)
     // The store forgets a hold only when nothing of it can be on the door.
     if (lane.ours) lane.over.push(...ended)
@@ -380,6 +386,7 @@ export class Doors {
       reportedAt: null,
       ours: null,
       unsure: false,
+      locked: false,
       release: null,
       over: [],
       suspect: null,

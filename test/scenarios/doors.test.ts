@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { Hospital } from '../simulation/hospital.ts'
+import { Hospital, mercy } from '../simulation/hospital.ts'
 
 /** safety.md, "Doors". */
 
@@ -51,6 +51,21 @@ it("an operator's release is not undone by a later step or press", async () => {
   await hospital.press('lobby-button')
   await hospital.advance(60_000)
   expect(hospital.acts('door.lockdown')).toHaveLength(1)
+})
+
+it('a lock that worked is withdrawn even when a later one, which never worked, was the last to want it', async () => {
+  hospital = await Hospital.open(mercy.replace('limit: 15m', 'limit: 1m'))
+  const incident = await lock()
+  await hospital.does(incident, 'acknowledged')
+  await hospital.advance(50_000)
+  hospital.world.behaves('door-lobby', 'refuses')
+  await hospital.press('lobby-button')
+  await hospital.advance(25_000)
+  expect(hospital.receipt('door.lockdown', 'door-lobby')).toMatchObject({ end: 'expired', effect: 'none' })
+  hospital.world.behaves('door-lobby', 'well')
+  await hospital.advance(10_000)
+  expect(hospital.machine.doors.liveHolds()).toEqual([])
+  expect(hospital.world.doors.get('door-lobby')).toBe('locked')
 })
 
 it('a lock that could not be sent in time is never sent late', async () => {
