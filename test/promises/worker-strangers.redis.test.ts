@@ -1,4 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
+import { catalogue } from '../../connectors/index.ts'
+import { SystemClock } from '../../core/clock.ts'
+import { redisCarrier } from '../../core/runner/redis.ts'
+import { readKey, Seal } from '../../core/runner/seal.ts'
+import { Worker } from '../../core/runner/worker.ts'
 import { startRedis } from '../redis/server.ts'
 import { until } from './program.ts'
 import { keyFile, WorkerProgram } from './worker.ts'
@@ -65,4 +71,31 @@ test('two of one name: both are unused, a fault says so, and nobody is told twic
   for (let room = 1; room <= 6; room++) expect(site.modes(room)).toEqual(['Unlocked', 'LockedDown'])
   await twin.kill()
   await site.fit('edge-1')
+})
+
+test('of a version that does not know a connector: a fault says so, its other links are used, and the bridge acts itself there', async () => {
+  const site = await testSite({ workers: [] })
+  const log = { debug() {}, info() {}, warn() {}, error() {} }
+  const carrier = redisCarrier({ url: site.wires.workers.url, namespace: 'duress-bridge' }, log)
+  const older = new Worker({
+    name: 'edge-1',
+    seal: new Seal(readKey(readFileSync(site.keys['edge-1'], 'utf8')), 'edge-1', 'worker'),
+    carrier,
+    catalogue: new Map([...catalogue].filter(([type]) => type !== 'onvif')),
+    clock: new SystemClock(),
+    log,
+    secret: async () => 'edge-1',
+    random: Math.random,
+  })
+  older.start()
+  onTestFinished(async () => {
+    await older.stop(0)
+    await carrier.close()
+  })
+  await site.fit('edge-1')
+  await site.fault('worker-link:edge-1', /cameras .*: this worker does not know the connector onvif/)
+  // The only room that the camera sees is the first.
+  const { id } = await site.press(site.room(), 'weapon')
+  expect(await site.program.receipt(id, 'camera.snapshot', 'camera')).toMatchObject({ end: 'done' })
+  await until('it acts', async () => (await site.paged((await site.press()).id)).by === 'edge-1')
 })
