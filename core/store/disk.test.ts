@@ -327,3 +327,24 @@ test('kill -9 under load, ten times: nothing is lost that was told to be recorde
   expect(opened.epoch).toBe(11)
   expect(opened.unfinishedCommands).toHaveLength(2 * stored.length)
 })
+
+test('a continuation that a crash has cut off is set aside: the trail goes on in the file before it', async () => {
+  const dir = smallDisk('8m')
+  const first = await start(threadStore, dir)
+  await first.store.commit(press('i1'))
+  await first.store.close()
+  // As a kill in the middle of taking over leaves it: it says what it follows, and not that it is complete.
+  const old = storeFiles(dir)[0] as string
+  const cut = join(dir, 'duress-9000000000000.db')
+  execFileSync('cp', [old, cut])
+  const db = new DatabaseSync(cut)
+  db.exec("DELETE FROM trail; DELETE FROM meta WHERE key = 'complete'; UPDATE anchor SET seq = 0")
+  db.close()
+  const second = await start(threadStore, dir)
+  expect(second.opened.health.file).toBe(basename(old))
+  await second.store.commit(press('i2'))
+  await second.store.close()
+  expect(storeFiles(dir)).toEqual([old])
+  expect(existsSync(`${cut}.cut-off`)).toBe(true)
+  expect(verify(dir)).toMatchObject({ rows: 2, afterFailure: 0, broken: null })
+})

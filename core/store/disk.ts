@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { BridgeError, messageOf } from '../error.ts'
 import { trailKey } from '../trail/key.ts'
@@ -181,6 +181,7 @@ export class Disk {
       const engine = new Engine(path, key)
       if (path === firstFile(dir) || engine.isComplete) return engine
       engine.close()
+      setAside(path)
     }
     return new Engine(firstFile(dir), key)
   }
@@ -231,6 +232,19 @@ export class Disk {
     }
     this.#fresh = null
     if (!this.#isMemory) for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
+  }
+}
+
+/**
+ * Out of the row of the store's files, whose trail goes on in the file before; kept, since it may be a whole one that is
+ * damaged. Where that can't be done it is passed over at the next start again.
+ */
+const setAside = (path: string): void => {
+  try {
+    for (const end of ['-wal', '-shm', ''])
+      if (existsSync(path + end)) renameSync(path + end, `${path}.cut-off${end}`)
+  } catch {
+    // A disk that can't be written says so at the first commit.
   }
 }
 
