@@ -116,6 +116,7 @@ export class Faults {
       case 'kill-worker':
         await process?.end('SIGKILL')
         await wait(forMs)
+        if (process === bridge) forgetCrashes(disk)
         return process?.restart()
       case 'kill-redis':
         await redis?.kill()
@@ -169,6 +170,7 @@ export class Faults {
     const all = [bridge, ...workers.values()]
     await Promise.all([...all.map((each) => each.end('SIGKILL')), redis?.kill()])
     await wait(forMs)
+    forgetCrashes(this.#parts.disk)
     await Promise.all([...all.map((each) => each.restart()), redis?.start()])
   }
 
@@ -181,6 +183,9 @@ export class Faults {
     await wire?.heal()
   }
 }
+
+/** Three crashes in a minute would put every connector into a thread for an hour: no connector is to blame for ours. */
+const forgetCrashes = (disk: string): void => rmSync(join(disk, 'data', 'starts.json'), { force: true })
 
 /** Takes nearly all at once, and the rest in small pieces. */
 const fillUp = (dir: string): void => {
