@@ -92,6 +92,11 @@ describe('an order', () => {
     expect(page.outcome).toBeNull()
     await outpost.clock.advance(1_500)
     expect(page.outcome).toMatchObject({ ok: false, failure: { code: 'TIMEOUT' }, effect: 'possible' })
+    // It is forgotten: there is nothing left to take back.
+    outpost.fleet.redis.marks.clear()
+    outpost.runner.recall(page.id)
+    await outpost.clock.advance(50)
+    expect(outpost.fleet.redis.marks.size).toBe(0)
   })
 })
 

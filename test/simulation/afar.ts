@@ -203,6 +203,14 @@ class Afar {
         if (sent.outcome === null) this.#fail('never ended', life)
         if ((sent.tookMs as number) > 6_500) this.#fail('ended too late', life)
       }
+    // Whatever is still remembered of an order would be taken back now.
+    let remembered = 0
+    fleet.redis.onMark = () => {
+      remembered++
+    }
+    for (const id of this.#lives.keys()) runner.recall(id)
+    await this.#pass(100)
+    expect(remembered, `seed ${this.#seed}`).toBe(0)
     expect(this.#outpost.faults.open(), `seed ${this.#seed}`).toEqual([])
   }
 }
