@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { resolveSecret } from '../config/secret.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/connector.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
-import { type Carrier, noCarrier } from '../core/runner/carrier.ts'
-import { type RedisAddress, redisCarrier } from '../core/runner/redis.ts'
+import type { Carrier } from '../core/runner/carrier.ts'
+import { LateCarrier, noCarrier } from '../core/runner/late-carrier.ts'
+import type { RedisAddress } from '../core/runner/redis.ts'
 import type { Workers } from '../core/runner/remote.ts'
 import type { Site } from '../core/site/site.ts'
 
@@ -11,7 +13,11 @@ import type { Site } from '../core/site/site.ts'
 type TlsPaths = NonNullable<NonNullable<Site['queue']>['tls']>
 
 /** The way to the workers. What can't be read keeps them unused, and the bridge running: it acts itself. */
-export const openWorkers = async (queue: NonNullable<Site['queue']>, log: Log): Promise<Workers> => {
+export const openWorkers = async (
+  queue: NonNullable<Site['queue']>,
+  clock: Clock,
+  log: Log,
+): Promise<Workers> => {
   const keys = new Map(
     await Promise.all(
       Object.entries(queue.workers).map(
@@ -20,14 +26,17 @@ export const openWorkers = async (queue: NonNullable<Site['queue']>, log: Log): 
       ),
     ),
   )
-  return { carrier: await openCarrier(queue, log), keys }
+  // BullMQ is large: the bridge is ready before it is loaded.
+  return { carrier: new LateCarrier(() => openCarrier(queue, clock, log)), keys }
 }
 
-const openCarrier = async (queue: NonNullable<Site['queue']>, log: Log): Promise<Carrier> => {
+const openCarrier = async (queue: NonNullable<Site['queue']>, clock: Clock, log: Log): Promise<Carrier> => {
   const { redis: url, namespace } = queue
   try {
     const password = queue.password && (await resolveSecret(queue.password))
-    return redisCarrier({ url, namespace, password, tls: queue.tls && (await readTls(queue.tls)) }, log)
+    const tls = queue.tls && (await readTls(queue.tls))
+    const { redisCarrier } = await import('../core/runner/redis.ts')
+    return redisCarrier({ url, namespace, password, tls }, clock, log)
   } catch (error) {
     return noCarrier(messageOf(error))
   }

@@ -15,6 +15,7 @@ import type { SiteConfig } from '../core/site/config.ts'
 import type { Site } from '../core/site/site.ts'
 import { threadStore } from '../core/store/thread.ts'
 import { Evidence } from '../core/trail/evidence.ts'
+import { openWorkers } from './queue.ts'
 import { calmMs, Starts } from './starts.ts'
 import { version } from './version.ts'
 
@@ -148,8 +149,7 @@ const compose = async ({ data, log }: Settings, wanted: Site, starts: Starts): P
     newId: randomUUIDv7,
     random: Math.random,
     meter,
-    // Loaded only where it is needed: BullMQ is large.
-    workers: site.queue ? await (await import('./queue.ts')).openWorkers(site.queue, log) : undefined,
+    workers: site.queue ? await openWorkers(site.queue, clock, log) : undefined,
   })
   try {
     const deviceTokens = await tokensOf(machine)

@@ -71,7 +71,7 @@ async function work(options: Options): Promise<void> {
   const paths = { ca: options.ca, cert: options.cert, key: options.certKey }
   const tls = url.startsWith('rediss:') ? await readTls(paths) : undefined
   const clock = new SystemClock()
-  const carrier = redisCarrier({ url, namespace, password, tls }, log)
+  const carrier = redisCarrier({ url, namespace, password, tls }, clock, log)
   const worker = new Worker({
     name,
     seal,

@@ -6,10 +6,13 @@ export interface Carrier {
   readonly why: string | null
   /** How often it has connected: what was known behind the last connection may be forgotten behind this one. */
   readonly connections: number
-  /** Puts bytes into a box. Rejects with NotSent when they are certainly not there; any other rejection leaves that open. */
+  /** Puts a parcel into a box. Rejects with NotSent when it is certainly not there; any other rejection leaves that open. */
   send(box: string, bytes: Uint8Array): Promise<void>
-  /** Takes bytes out of a box, in their order, each once; what `take` makes of them is its own affair. */
+  /** Takes parcels out of a box, in their order, each once; what `take` makes of them is its own affair. */
   receive(box: string, take: (bytes: Buffer) => Promise<void>): Receiver
+  /** The same for what is told back: lighter, since nobody does anything upon it. */
+  tell(box: string, bytes: Uint8Array): Promise<void>
+  listen(box: string, take: (bytes: Buffer) => Promise<void>): Receiver
   /** Throws away what waits in a box. */
   clear(box: string): Promise<void>
   /** Sets a mark of a parcel unless it is set already, and reads all marks of it, in one step. Marks are forgotten after a minute. */
@@ -36,21 +39,4 @@ export interface Receiver {
 /** The bytes are certainly not in the box, and never will be. */
 export class NotSent extends Error {
   override readonly name = 'NotSent'
-}
-
-/** What carries nothing, and says why. */
-export const noCarrier = (why: string): Carrier => {
-  const refuse = () => Promise.reject(new NotSent(why))
-  return {
-    why,
-    connections: 0,
-    isUp: () => false,
-    send: refuse,
-    receive: () => ({ restart() {}, async close() {} }),
-    clear: refuse,
-    mark: refuse,
-    leave: refuse,
-    fetch: refuse,
-    async close() {},
-  }
 }

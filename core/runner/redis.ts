@@ -1,5 +1,6 @@
 import { Queue, Worker } from 'bullmq'
 import { Redis, ReplyError } from 'ioredis'
+import { type Clock, sleep } from '../clock.ts'
 import type { Log } from '../connector.ts'
 import { messageOf } from '../error.ts'
 import { type Carrier, type Marks, NotSent, type Receiver } from './carrier.ts'
@@ -26,30 +27,38 @@ const waitS = 2
 /** Marks outlive the grace of their parcel, whatever the clocks say, ms. */
 const markMs = 60_000
 /** Parcels taken at once: each waits only until its mark is set. */
-const atOnce = 8
+const atOnce = 4
+/** Reports taken at once. */
+const reportsMax = 100
+/** Pause after a connection that waits for reports has failed, ms. */
+const againMs = 500
 /** BullMQ keeps a diary of each queue; nobody reads it. */
 const diaryLines = 10
 
 /** Parcels over BullMQ on Redis. The only file that knows either. */
-export const redisCarrier = (address: RedisAddress, log: Log): Carrier => new RedisCarrier(address, log)
+export const redisCarrier = (address: RedisAddress, clock: Clock, log: Log): Carrier =>
+  new RedisCarrier(address, clock, log)
 
 class RedisCarrier implements Carrier {
   readonly #address: RedisAddress
+  readonly #clock: Clock
   readonly #log: Log
-  readonly #client: Redis
+  readonly #client: MarkingRedis
   readonly #queues = new Map<string, Queue>()
-  readonly #receivers = new Set<BoxReceiver>()
+  readonly #receivers = new Set<Receiver>()
   why: string | null = 'not yet connected'
   connections = 0
 
-  constructor(address: RedisAddress, log: Log) {
+  constructor(address: RedisAddress, clock: Clock, log: Log) {
     this.#address = address
+    this.#clock = clock
     this.#log = log
     this.#client = connect(address, {
       commandTimeout: commandMs,
       enableOfflineQueue: false,
       maxRetriesPerRequest: null,
-    })
+    }) as MarkingRedis
+    this.#client.defineCommand('setMark', { numberOfKeys: 1, lua: setMark })
     this.#client.on('ready', () => {
       this.connections++
       this.why = null
@@ -73,11 +82,17 @@ class RedisCarrier implements Carrier {
   }
 
   receive(box: string, take: (bytes: Buffer) => Promise<void>): Receiver {
-    const receiver = new BoxReceiver(box, this.#address, this.#log, take, () =>
-      this.#receivers.delete(receiver),
+    return this.#receiver(() => runParcels(box, this.#address, this.#log, take))
+  }
+
+  async tell(box: string, bytes: Uint8Array): Promise<void> {
+    await this.#certain(() => this.#client.rpush(`${this.#address.namespace}:${box}`, Buffer.from(bytes)))
+  }
+
+  listen(box: string, take: (bytes: Buffer) => Promise<void>): Receiver {
+    return this.#receiver(() =>
+      runReports(`${this.#address.namespace}:${box}`, this.#address, this.#clock, this.#log, take),
     )
-    this.#receivers.add(receiver)
-    return receiver
   }
 
   async clear(box: string): Promise<void> {
@@ -86,17 +101,12 @@ class RedisCarrier implements Carrier {
 
   async mark(parcel: string, field: string, value: Uint8Array): Promise<Marks> {
     const key = `${this.#address.namespace}:mark:${parcel}`
-    const replies = await this.#certain(() =>
-      this.#client
-        .multi()
-        .hsetnx(key, field, Buffer.from(value))
-        .hgetallBuffer(key)
-        .pexpire(key, markMs)
-        .exec(),
+    const [first, flat] = await this.#certain(() =>
+      this.#client.setMarkBuffer(key, field, Buffer.from(value), markMs),
     )
-    const [set, all] = replies ?? []
-    if (!set || !all || set[0] || all[0]) throw new Error('Redis did not take the mark')
-    return { first: set[1] === 1, all: new Map(Object.entries(all[1] as Record<string, Buffer>)) }
+    const all = new Map<string, Buffer>()
+    for (let i = 0; i + 1 < flat.length; i += 2) all.set(String(flat[i]), flat[i + 1] as Buffer)
+    return { first: first === 1, all }
   }
 
   async leave(box: string, bytes: Uint8Array): Promise<void> {
@@ -111,6 +121,12 @@ class RedisCarrier implements Carrier {
     await Promise.all([...this.#receivers].map((receiver) => receiver.close()))
     for (const queue of this.#queues.values()) await queue.close().catch(() => {})
     this.#client.disconnect()
+  }
+
+  #receiver(run: () => Running): Receiver {
+    const receiver = new Renewed(run, () => this.#receivers.delete(receiver))
+    this.#receivers.add(receiver)
+    return receiver
   }
 
   #queue(box: string): Queue {
@@ -142,64 +158,92 @@ class RedisCarrier implements Carrier {
 /** A parcel is tried once: what went wrong with it is the bridge's affair. */
 const once = { attempts: 1, removeOnComplete: true, removeOnFail: true } as const
 
-/** What comes out of one box. */
-class BoxReceiver implements Receiver {
-  readonly #box: string
-  readonly #address: RedisAddress
-  readonly #log: Log
-  readonly #take: (bytes: Buffer) => Promise<void>
-  readonly #closed: () => void
-  #running: { readonly worker: Worker; readonly client: Redis }
+/** Sets a field of a hash unless it is set, and reads them all: one step, one passage. */
+const setMark = `
+local first = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return { first, redis.call('HGETALL', KEYS[1]) }`
 
-  constructor(
-    box: string,
-    address: RedisAddress,
-    log: Log,
-    take: (bytes: Buffer) => Promise<void>,
-    closed: () => void,
-  ) {
-    this.#box = box
-    this.#address = address
-    this.#log = log
-    this.#take = take
+interface MarkingRedis extends Redis {
+  setMarkBuffer(key: string, field: string, value: Buffer, ms: number): Promise<[number, Buffer[]]>
+}
+
+/** Something that takes out of a box, with connections of its own. */
+interface Running {
+  end(): Promise<void>
+}
+
+class Renewed implements Receiver {
+  readonly #run: () => Running
+  readonly #closed: () => void
+  #running: Running
+
+  constructor(run: () => Running, closed: () => void) {
+    this.#run = run
     this.#closed = closed
-    this.#running = this.#run()
+    this.#running = run()
   }
 
   restart(): void {
-    const { worker, client } = this.#running
+    void this.#running.end()
     this.#running = this.#run()
-    void end(worker, client)
   }
 
   async close(): Promise<void> {
     this.#closed()
-    await end(this.#running.worker, this.#running.client)
-  }
-
-  #run() {
-    // A blocking command has no time limit of its own: the socket has.
-    const client = connect(this.#address, { maxRetriesPerRequest: null, socketTimeout: waitS * 2_000 })
-    const worker = new Worker<{ sealed: string }>(this.#box, ({ data }) => this.#take(toBytes(data.sealed)), {
-      connection: client,
-      prefix: this.#address.namespace,
-      skipVersionCheck: true,
-      concurrency: atOnce,
-      drainDelay: waitS,
-      // BullMQ never runs anything again; the bridge does.
-      maxStalledCount: 0,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-      runRetryDelay: 500,
-    })
-    worker.on('error', (error) => this.#log.debug({ box: this.#box, error: messageOf(error) }, 'box'))
-    return { worker, client }
+    await this.#running.end()
   }
 }
 
-const end = async (worker: Worker, client: Redis): Promise<void> => {
-  await worker.close(true).catch(() => {})
-  client.disconnect()
+/** A blocking command has no time limit of its own: the socket has. */
+const waiting = { maxRetriesPerRequest: null, socketTimeout: waitS * 2_000 } as const
+
+type Take = (bytes: Buffer) => Promise<void>
+
+const runParcels = (box: string, address: RedisAddress, log: Log, take: Take): Running => {
+  const client = connect(address, waiting)
+  const worker = new Worker<{ sealed: string }>(box, ({ data }) => take(toBytes(data.sealed)), {
+    connection: client,
+    prefix: address.namespace,
+    skipVersionCheck: true,
+    concurrency: atOnce,
+    drainDelay: waitS,
+    // BullMQ never runs anything again; the bridge does.
+    maxStalledCount: 0,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    runRetryDelay: againMs,
+  })
+  worker.on('error', (error) => log.debug({ box, error: messageOf(error) }, 'box'))
+  return {
+    async end() {
+      await worker.close(true).catch(() => {})
+      client.disconnect()
+    },
+  }
+}
+
+/** Nobody does anything upon a report, so it needs no more than a list. */
+const runReports = (key: string, address: RedisAddress, clock: Clock, log: Log, take: Take): Running => {
+  const client = connect(address, waiting)
+  let ended = false
+  const run = async () => {
+    while (!ended)
+      try {
+        const [, reports] = (await client.blmpopBuffer(waitS, 1, key, 'LEFT', 'COUNT', reportsMax)) ?? []
+        for (const report of reports ?? []) await take(report)
+      } catch (error) {
+        log.debug({ key, error: messageOf(error) }, 'reports')
+        if (!ended) await sleep(clock, againMs)
+      }
+  }
+  void run()
+  return {
+    async end() {
+      ended = true
+      client.disconnect()
+    },
+  }
 }
 
 interface Limits {

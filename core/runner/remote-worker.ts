@@ -127,7 +127,7 @@ export class RemoteWorker {
     this.#ears = parts.ears
     this.#openings = parts.openings
     this.#renewedAt = parts.clock.mono()
-    this.#receiver = parts.carrier.receive(boxFrom(this.name), (bytes) => this.#hear(bytes))
+    this.#receiver = parts.carrier.listen(boxFrom(this.name), (bytes) => this.#hear(bytes))
   }
 
   /** Why it gets no orders, in words; null: it is fit. */

@@ -301,7 +301,7 @@ export class Worker {
       ...(kept.length > 0 ? { kept } : {}),
     }
     try {
-      await carrier.send(boxFrom(name), seal.close(encode(message), about.report))
+      await carrier.tell(boxFrom(name), seal.close(encode(message), about.report))
       return true
     } catch {
       return false

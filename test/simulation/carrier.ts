@@ -113,6 +113,14 @@ export class SimulatedCarrier implements Carrier {
     })
   }
 
+  tell(box: string, bytes: Uint8Array): Promise<void> {
+    return this.send(box, bytes)
+  }
+
+  listen(box: string, take: (bytes: Buffer) => Promise<void>): Receiver {
+    return this.receive(box, take)
+  }
+
   receive(box: string, take: (bytes: Buffer) => Promise<void>): Receiver {
     const receiver = new SimulatedReceiver(this, box, take)
     this.#receivers.add(receiver)
