@@ -379,18 +379,9 @@ export class Doors {
   }
 
   #lane(door: string): Lane {
-    const lane = this.#lanes.get(door) ?? {
-      door,
-      holds: new Map(),
-      reported: null,
-      reportedAt: null,
-      ours: null,
-      unsure: false,
-      locked: false,
-      release: null,
-      over: [],
-      suspect: null,
-    }
+    const nothing = { reported: null, reportedAt: null, ours: null, release: null, suspect: null }
+    const fresh = { door, holds: new Map(), over: [], unsure: false, locked: false, ...nothing }
+    const lane: Lane = this.#lanes.get(door) ?? fresh
     this.#lanes.set(door, lane)
     return lane
   }

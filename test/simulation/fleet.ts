@@ -29,7 +29,7 @@ export interface Start {
 }
 
 /** The key of a worker in a simulation. */
-export const keyOf = (worker: string): string => createHash('sha256').update(worker).digest('base64')
+const keyOf = (worker: string): string => createHash('sha256').update(worker).digest('base64')
 
 /** The way to the scripted world that one program has for itself: it sees what begins, and can be cut. */
 export class OwnWay {
