@@ -21,7 +21,7 @@ const tools = {
 } as const
 
 /** For tests in containers, where no engine runs that somebody else has started. */
-const engine = { dockerd: 'docker.io' } as const
+const engine = { dockerd: 'docker.io', 'docker-compose': 'docker-compose' } as const
 
 /** Before any test: what is missing is there, and so is what Redis runs in. Gives what ends it. */
 export default async function setup(): Promise<() => Promise<void>> {

@@ -7,7 +7,7 @@ const files = ['compose.yaml', 'compose.workers.yaml', 'compose.demo.yaml']
 const images = { REDIS_IMAGE: 'duress-bridge-redis-server', MOSQUITTO_IMAGE: 'duress-bridge-mosquitto' }
 
 beforeAll(build, 300_000)
-afterAll(sweep)
+afterAll(() => sweep())
 
 const composed: Composed[] = []
 afterEach(async () => {
@@ -60,12 +60,15 @@ describe.each(files)('%s', (file) => {
 const siteOn = (port: number, more: object = {}) => ({
   site: { name: 'In containers', timezone: 'UTC' },
   api: { listen: `127.0.0.1:${port}` },
-  places: { house: { level: 'building' } },
+  places: { house: { level: 'building', in: { one: { level: 'room' }, other: { level: 'room' } } } },
   connectors: {
     panel: { type: 'modbus', host: '127.0.0.1', port: 9 },
     pagers: { type: 'snpp', host: '127.0.0.1', port: 18_444, 'runs-on': ['edge-1', 'edge-2'] },
   },
-  devices: { button: { connector: 'panel', input: { discrete: 0, counter: 16 }, place: 'house' } },
+  devices: {
+    button: { connector: 'panel', input: { discrete: 0, counter: 16 }, place: 'house/one' },
+    other: { connector: 'panel', input: { discrete: 1, counter: 18 }, place: 'house/other' },
+  },
   responders: { one: { page: { connector: 'pagers', id: '5550100', perceptible: 'vibrate' } } },
   plans: { all: { when: {}, steps: [{ at: '0s', do: [{ 'page.send': { to: 'one' } }] }] } },
   ...more,
@@ -143,9 +146,13 @@ test('two workers page in turn for the bridge: when one is gone, the other does'
     pagers: ['5550100'],
   })
   try {
-    const all = await start('compose.workers.yaml', ['bridge', 'redis', 'edge-1', 'edge-2'], env)
-    const press = async (key: string) => {
-      const body = JSON.stringify({ device: 'button', key })
+    const all = await start(
+      'compose.workers.yaml',
+      ['bridge', 'redis', 'redis-data', 'edge-1', 'edge-2'],
+      env,
+    )
+    const press = async (device: string) => {
+      const body = JSON.stringify({ device })
       await fetch(`${url}/v1/presses`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -154,15 +161,16 @@ test('two workers page in turn for the bridge: when one is gone, the other does'
       return pager.journal.expect('page', (page) => JSON.stringify(page) !== '{}')
     }
     await linksAreUp(url, 1)
-    const workers = async () => {
-      const { faults } = await get(`${url}/v1/faults`)
-      return faults.filter(({ id }: { id: string }) => id.includes('worker')).length
-    }
-    await until('both workers answer', async () => (await workers()) === 0)
-    await press('a')
+    const faults = async (): Promise<string> => JSON.stringify((await get(`${url}/v1/faults`)).faults)
+    const bridge = await all.idOf('bridge')
+    for (const edge of ['edge-1', 'edge-2'])
+      await until(`${edge} answers`, async () =>
+        new RegExp(`"worker":"${edge}".*"worker fit"`).test(await logsOf(bridge)),
+      )
+    await press('button')
     await docker('kill', await all.idOf('edge-1'))
-    await until('it is seen to be gone', async () => (await workers()) === 1)
-    await press('b')
+    await until('it is seen to be gone', async () => (await faults()).includes('worker edge-1'))
+    await press('other')
     expect(pager.journal.count('page')).toBe(2)
   } finally {
     await pager.close()

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -20,9 +20,27 @@ export const docker = async (...args: string[]): Promise<string> =>
 export const compose = (): readonly string[] =>
   spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose']
 
-/** Builds the image of this machine's Node, and one of Redis and of Mosquitto; no registry of images is asked. */
+/** Of this file's tests: files run beside each other. */
+const mark = `${label}=${process.pid}`
+/** Which of them builds: the parent is the same for all of a run. */
+const turn = join(tmpdir(), `duress-image-build-${process.ppid}`)
+
+/** Builds the image once for all files of a run: the first one does, the others wait for it. */
 export const build = async (): Promise<void> => {
-  await sweep()
+  try {
+    mkdirSync(turn)
+  } catch {
+    while (!existsSync(join(turn, 'done'))) await new Promise((resolve) => setTimeout(resolve, 200))
+    return
+  }
+  process.once('exit', () => rmSync(turn, { recursive: true, force: true }))
+  await buildAll()
+  writeFileSync(join(turn, 'done'), '')
+}
+
+/** Builds the image of this machine's Node, and one of Redis and of Mosquitto; no registry of images is asked. */
+const buildAll = async (): Promise<void> => {
+  await sweep(label)
   await call(join(root, 'docker', 'base-without-registry.sh'), ['redis-server', 'mosquitto'])
   const bases = ['BASE=duress-bridge-base', 'NPM_BASE=duress-bridge-npm-base']
   await docker(
@@ -31,11 +49,11 @@ export const build = async (): Promise<void> => {
   )
 }
 
-/** Ends what these tests have started, in this run or an earlier one. */
-export const sweep = async (): Promise<void> => {
-  const left = await docker('ps', '--all', '--quiet', '--filter', `label=${label}`)
+/** Ends what the tests of this file have started; by `label` what all have, in earlier runs, too. */
+export const sweep = async (which = mark): Promise<void> => {
+  const left = await docker('ps', '--all', '--quiet', '--filter', `label=${which}`)
   if (left !== '') await docker('rm', '--force', '--volumes', ...left.split('\n'))
-  const volumes = await docker('volume', 'ls', '--quiet', '--filter', `label=${label}`)
+  const volumes = await docker('volume', 'ls', '--quiet', '--filter', `label=${which}`)
   if (volumes !== '') await docker('volume', 'rm', ...volumes.split('\n'))
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true })
 }
@@ -57,7 +75,7 @@ export const folder = (files: { readonly [name: string]: string }): string => {
 }
 
 export const volume = async (name: string): Promise<string> =>
-  docker('volume', 'create', '--label', label, `duress-bridge-${name}-${process.pid}`)
+  docker('volume', 'create', '--label', mark, `duress-bridge-${name}-${process.pid}`)
 
 /** As docs/containers.md starts a bridge: everything closed that can be. */
 export const hardened = [
@@ -80,7 +98,7 @@ interface Bridge {
 /** Starts a bridge; the id of its container. */
 export const startBridge = ({ site, data, url, more = [] }: Bridge): Promise<string> =>
   docker(
-    ...['run', '--detach', '--network', 'host', '--label', label, ...hardened, ...more],
+    ...['run', '--detach', '--network', 'host', '--label', mark, ...hardened, ...more],
     ...['--env', `DURESS_URL=${url}`, '--health-interval', '1s', '--memory', '1g'],
     ...['--volume', `${site}:/etc/duress-bridge/site.yaml:ro`, '--volume', `${data}:/var/lib/duress-bridge`],
     image,
@@ -101,7 +119,7 @@ export class Composed {
 
   /** `services` get the label by a second file, which compose lays over the first. */
   constructor(file: string, services: readonly string[], env: { readonly [name: string]: string }) {
-    const labels = { labels: { [label]: '' } }
+    const labels = { labels: { [label]: `${process.pid}` } }
     const over = { services: Object.fromEntries(services.map((name) => [name, labels])) }
     const second = join(folder({ 'labels.json': JSON.stringify(over) }), 'labels.json')
     const [program, ...rest] = compose()

@@ -31,7 +31,7 @@ const siteOn = (port: number): string =>
   })
 
 beforeAll(build, 300_000)
-afterAll(sweep)
+afterAll(() => sweep())
 
 const newBridge = async (name: string) => {
   const port = await freePort()
