@@ -45,6 +45,8 @@ const seenMax = 1_000
 export interface Ears {
   /** It has become fit, or unfit, or its links have changed. */
   turned(): void
+  /** Redis has not answered in time: no worker is any better than this one. */
+  unheard(): void
   told(report: Pick<ToBridge, 'notes' | 'kept'>): Promise<void>
 }
 
@@ -288,7 +290,7 @@ export class RemoteWorker {
       orders: orders.map(({ order }) => order),
     }).catch((error: unknown) => {
       if (!(error instanceof NotSent)) return
-      this.#suspect()
+      this.suspect()
       this.#endAll(parcel, notStarted(`${this.name}: ${error.message}`))
     })
   }
@@ -302,10 +304,10 @@ export class RemoteWorker {
     }
     const first = await this.#ask(parcel.id)
     if (first === true) {
-      this.#suspect()
+      this.suspect()
       this.#endAll(parcel, this.#missed(parcel))
     } else if (first === null) {
-      this.#suspect()
+      this.#ears.unheard()
       this.#endAll(parcel, unknown(`${this.name}: Redis does not say whether it was started`))
     } else if (parcel.session === this.#session) parcel.started = true
     else this.#endAll(parcel, unknown(`${this.name} was started anew`))
@@ -356,7 +358,8 @@ export class RemoteWorker {
       if (parcel.started) this.#endAll(parcel, unknown(`${this.name}: ${this.unfit}`))
   }
 
-  #suspect(): void {
+  /** It gets no orders until it has answered a canary that is sent from now on. */
+  suspect(): void {
     this.#suspectAt = this.#clock.mono()
     this.#turn()
   }
@@ -470,7 +473,7 @@ export class RemoteWorker {
     }
     // The next try goes another way, until a canary tells more.
     const { link: name } = pending.order
-    if (refused === 'late') this.#suspect()
+    if (refused === 'late') this.suspect()
     else if (refused === 'link')
       this.#links.set(name, this.#linkOf({ name, up: false, why: why ?? null }, this.#links.get(name)))
     pending.end(notStarted(`${this.name}: ${why ?? 'it was not started'}`))

@@ -143,6 +143,9 @@ export class RemoteRunner {
       const seal = new Seal(readKey(text), name, 'bridge')
       const ears = {
         turned: () => this.#review(),
+        unheard: () => {
+          for (const worker of this.#remote.values()) worker.suspect()
+        },
         told: (report: Pick<ToBridge, 'notes' | 'kept'>) => this.#told(name, report),
       }
       this.#remote.set(

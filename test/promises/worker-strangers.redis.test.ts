@@ -76,13 +76,14 @@ test('two of one name: both are unused, a fault says so, and nobody is told twic
 test('of a version that does not know a connector: a fault says so, its other links are used, and the bridge acts itself there', async () => {
   const site = await testSite({ workers: [] })
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  const carrier = redisCarrier({ url: site.wires.workers.url, namespace: 'duress-bridge' }, log)
+  const clock = new SystemClock()
+  const carrier = redisCarrier({ url: site.wires.workers.url, namespace: 'duress-bridge' }, clock, log)
   const older = new Worker({
     name: 'edge-1',
     seal: new Seal(readKey(readFileSync(site.keys['edge-1'], 'utf8')), 'edge-1', 'worker'),
     carrier,
     catalogue: new Map([...catalogue].filter(([type]) => type !== 'onvif')),
-    clock: new SystemClock(),
+    clock,
     log,
     secret: async () => 'edge-1',
     random: Math.random,
