@@ -3,8 +3,8 @@ import type { ErrorCode } from '../error.ts'
 
 /** Failures in a row until a lane sends one probe at a time. */
 const openAfter = 3
-/** Least pause between two probes of an open breaker, ms (mechanics: at most 1 s apart). */
-const probeEveryMs = 900
+/** Least pause between two probes of an open breaker, ms: what is back is told within a second, its backlog too (mechanics: at most 1 s apart). */
+const probeEveryMs = 450
 
 /** These say that the target, or the way to it, is not there; any other answer proves that it is. */
 const dead: ReadonlySet<ErrorCode> = new Set([
