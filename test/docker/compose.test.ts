@@ -43,8 +43,8 @@ describe.each(files)('%s', (file) => {
     const text = await new Composed(file, [], { ...images, DURESS_SITE: '/s', DURESS_SECRETS: '/c' }).run(
       'config',
     )
-    const services = text.split('\nservices:\n')[1] ?? text
-    const count = services.match(/^ {4}image: /gm)?.length ?? 0
+    const listed = text.split('\nservices:\n')[1] ?? text
+    const count = listed.match(/^ {4}image: /gm)?.length ?? 0
     expect(count).toBeGreaterThan(0)
     for (const line of [
       /read_only: true/g,
@@ -53,7 +53,7 @@ describe.each(files)('%s', (file) => {
       /max-size: /g,
       /mem_limit: |memory: /g,
     ])
-      expect([line, services.match(line)?.length]).toEqual([line, count])
+      expect([line, listed.match(line)?.length]).toEqual([line, count])
   })
 })
 

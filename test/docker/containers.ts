@@ -17,7 +17,7 @@ export const docker = async (...args: string[]): Promise<string> =>
   (await call('docker', args, { cwd: root, maxBuffer: 64 * 1_048_576 })).stdout.trim()
 
 /** Whichever there is: Debian has the older program. */
-export const compose = (): readonly string[] =>
+const compose = (): readonly string[] =>
   spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose']
 
 /** Of this file's tests: files run beside each other. */
@@ -78,7 +78,7 @@ export const volume = async (name: string): Promise<string> =>
   docker('volume', 'create', '--label', mark, `duress-bridge-${name}-${process.pid}`)
 
 /** As docs/containers.md starts a bridge: everything closed that can be. */
-export const hardened = [
+const hardened = [
   '--read-only',
   '--tmpfs',
   '/tmp',
