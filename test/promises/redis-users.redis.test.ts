@@ -98,7 +98,8 @@ describe('refused', () => {
   const calls: readonly (readonly [User, ...string[]])[] = [
     ['edge-1', 'LRANGE', `${boxes}to-edge-2:wait`, '0', '-1'],
     ['edge-1', 'LPUSH', `${boxes}to-edge-2:wait`, 'x'],
-    ['edge-1', 'LPUSH', `${boxes}from-edge-2:wait`, 'x'],
+    ['edge-1', 'RPUSH', `${boxes}from-edge-2`, 'x'],
+    ['edge-1', 'LRANGE', `${boxes}from-edge-1`, '0', '-1'],
     ['edge-1', 'DEL', `${boxes}mark:edge-2:x`],
     ['edge-1', 'HGETALL', `${boxes}mark:edge-2:x`],
     ['edge-1', 'GET', `${boxes}left:to-edge-2`],
