@@ -10,7 +10,8 @@ import type { Carrier } from './carrier.ts'
 import { InlineRunner, type LinkHealth, type Surroundings } from './inline.ts'
 import { encode, graceMs, type Openings, type ToBridge } from './parcel.ts'
 import { type Part, partition } from './part.ts'
-import { RemoteWorker, slowMs } from './remote-worker.ts'
+import { slowMs } from './remote-health.ts'
+import { RemoteWorker } from './remote-worker.ts'
 import { readKey, Seal } from './seal.ts'
 
 /** How often each worker is tried out, ms. */
