@@ -6,6 +6,7 @@ import { cleanUp, run, start } from './fixtures/program.ts'
 const names = [
   'demo',
   'run',
+  'worker',
   'check',
   'probe',
   'trust',
@@ -15,6 +16,9 @@ const names = [
   'service',
   'walk-test',
   'devices',
+  'backup',
+  'restore',
+  'healthy',
   'trail',
   'schema',
 ]
