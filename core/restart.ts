@@ -3,8 +3,9 @@ import { Tracked } from './dispatch/tracked.ts'
 import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, commandsOf, holdRow, incidentRow } from './incident/rows.ts'
+import { commandRow, holdRow, incidentRow, sharedWith } from './incident/rows.ts'
 import type { Machine } from './machine.ts'
+import { plan } from './plan/plan.ts'
 import { commandsMax } from './response.ts'
 import type { ChangeSet, DueCursor, UnfinishedCommand } from './store/port.ts'
 import { madeRow } from './store/stored.ts'
@@ -46,23 +47,48 @@ export const restore = async (machine: Machine): Promise<void> => {
 
 /** Takes commands over from the store: what was in flight may have had an effect. */
 const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
-  const { dispatch, store } = machine
+  const { dispatch } = machine
   await reopen(machine, rows)
-  const commands = await commandsOf(
-    rows,
-    async (incident) => (await store.incident(incident))?.commands ?? [],
-  )
+  const anew = composer(machine)
   const alive: Tracked[] = []
   for (const row of rows) {
     if (dispatch.has(row.id)) continue
     const effect = row.inFlight || row.effect === 'possible' ? 'possible' : 'none'
-    const command = commands.get(row.id) as Command
-    const tracked = new Tracked(command, { attempt: row.attempt, recorded: false, effect })
-    const forever = machine.ways.capability(command).expiresAfterMs === null
-    if (row.crashed >= crashesMax && !forever) machine.settled(tracked, gaveUp(machine, tracked))
+    const stored = row.body as unknown as Command
+    const command = sharedWith(row.body) === null ? stored : anew(stored)
+    const tracked = new Tracked(command ?? stored, { attempt: row.attempt, recorded: false, effect })
+    const forever = machine.ways.capability(stored).expiresAfterMs === null
+    if (command === null) machine.settled(tracked, gaveUp(machine, tracked, { why: messageLost, effect }))
+    else if (row.crashed >= crashesMax && !forever)
+      machine.settled(tracked, gaveUp(machine, tracked, { why: crashed(row.attempt), effect: 'possible' }))
     else alive.push(tracked)
   }
   dispatch.add(alive)
+}
+
+const messageLost = 'STORE_FAILED: its message can not be read from the file of the store, nor made again'
+
+/**
+ * Composes messages anew that the store no longer gives, as their incidents stand now: somebody is to be told, and an
+ * empty page tells nothing. null: the incident is not known any more, or no longer wants that command.
+ */
+const composer = ({ book, clock, site, sites }: Machine): ((lost: Command) => Command | null) => {
+  const wanted = new Map<string, ReadonlyMap<string, Command>>()
+  const commandsOf = (incident: Incident): ReadonlyMap<string, Command> => {
+    const its = [...sites].find(({ revision }) => revision === incident.revision) ?? site
+    // Fire decides on locks, never on what people are told.
+    const { commands } = plan(its, incident, clock.now(), () => 'clear')
+    return new Map(commands.map((command) => [command.id, command]))
+  }
+  return (lost) => {
+    const page = book.page(lost.incident ?? '')
+    if (!page) return null
+    const { incident } = page
+    const known = wanted.get(incident.id) ?? commandsOf(incident)
+    wanted.set(incident.id, known)
+    const again = known.get(lost.id)
+    return again ? { ...lost, args: again.args } : null
+  }
 }
 
 /** A resolved incident with commands on their way: its conditions still decide what may go. */
@@ -74,19 +100,26 @@ const reopen = async (
     rows.flatMap(({ incident }) => (incident && !book.page(incident) ? [incident] : [])),
   )
   for (const id of missing) {
-    const record = await store.incident(id)
+    // Without a file to read from, its commands are all that is known of it: no reason not to start.
+    const record = await store.incident(id).catch(() => null)
     const ids = record?.commands.map((command) => command.id) ?? []
     const before = opened.openCommands.filter(({ incident }) => incident === id).map((command) => command.id)
     if (record && !book.page(id)) book.open(record.body as unknown as Incident, [...ids, ...before])
   }
 }
 
-const gaveUp = ({ clock }: Machine, { command, attempt }: Tracked): Receipt => ({
+const crashed = (attempts: number) => `CRASHED: ${attempts} attempts ended in a crash of the bridge`
+
+const gaveUp = (
+  { clock }: Machine,
+  { command, attempt }: Tracked,
+  { why, effect }: Pick<Receipt, 'why' | 'effect'>,
+): Receipt => ({
   command: command.id,
   end: 'failed',
-  why: `CRASHED: ${attempt} attempts ended in a crash of the bridge`,
+  why,
   proof: null,
-  effect: 'possible',
+  effect,
   attempts: attempt,
   at: clock.now(),
   result: null,

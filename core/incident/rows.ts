@@ -17,7 +17,8 @@ export const incidentRow = ({ incident, lookAt }: Page): IncidentRow => ({
 
 /**
  * What the store keeps of a command; `attempt` 1: its first attempt starts with this very commit. A message that another
- * command of the same change set carries already is kept there, `sameAs` its id: ten targets are told one thing.
+ * command of the same change set carries already is kept there, `sameAs` its id: ten targets are told one thing. The store
+ * gives unfinished commands back with their message (store/messages.ts).
  */
 export const commandRow = (command: Command, attempt: number, sameAs: string | null = null): CommandRow => ({
   id: command.id,
@@ -33,27 +34,10 @@ export const commandRow = (command: Command, attempt: number, sameAs: string | n
 export const messageOf = ({ args }: Command): object | null =>
   (args as { message?: object } | null)?.message ?? null
 
-/** The commands in rows of the store; `others` finds the row whose message a command shares. */
-export const commandsOf = async (
-  rows: readonly CommandRow[],
-  others: (incident: string) => Promise<readonly CommandRow[]>,
-): Promise<Map<string, Command>> => {
-  const known = new Map(rows.map((row) => [row.id, row.body as unknown as Command]))
-  const commands = new Map<string, Command>()
-  const read = new Map<string, readonly CommandRow[]>()
-  for (const [id, command] of known) {
-    const { sameAs } = command.args as { sameAs?: string }
-    if (sameAs === undefined || command.incident === null) {
-      commands.set(id, command)
-      continue
-    }
-    if (!known.has(sameAs) && !read.has(command.incident))
-      read.set(command.incident, await others(command.incident))
-    const row = read.get(command.incident)?.find((other) => other.id === sameAs)
-    const source = known.get(sameAs) ?? (row?.body as unknown as Command | undefined)
-    commands.set(id, { ...command, args: source?.args ?? {} })
-  }
-  return commands
+/** Id of the command whose message this body of another shares; null: it has its own, or needs none. */
+export const sharedWith = (body: Json): string | null => {
+  const { sameAs } = (body as { args?: { sameAs?: unknown } | null } | null)?.args ?? {}
+  return typeof sameAs === 'string' ? sameAs : null
 }
 
 /** A hold stays live in the store until nothing of it can be on the door: a restart must know of it. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
+import { withMessages } from './messages.ts'
 import type { Opened } from './port.ts'
 import {
   answeredKey,
@@ -66,12 +67,14 @@ export const load = (db: DatabaseSync): Loaded => {
     'SELECT seq, chain FROM anchor',
   )[0]
   const clockFloor = last?.at ?? 0
-  const unfinishedCommands = rows(
+  const stored = rows(
     'unfinished commands',
     unfinishedCommand,
     'SELECT * FROM command WHERE receipt IS NULL ORDER BY due_at, id LIMIT ?',
     commandsInMemory,
   )
+  const { rows: unfinishedCommands, unread: messages } = withMessages(db, stored)
+  if (messages !== null) unread.push(messages)
   const lastCommand = unfinishedCommands.at(-1)
   return {
     epoch: Number(one('epoch', "SELECT value FROM meta WHERE key = 'epoch'") ?? 0),

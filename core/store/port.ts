@@ -158,6 +158,7 @@ export interface CommandRow {
   readonly body: Json
 }
 
+/** With its own copy of a message that it shares with others, unless that can't be read: see `messages.ts`. */
 export interface UnfinishedCommand extends CommandRow {
   /** The last attempt has started and its end is not recorded: after a restart its effect is possible. */
   readonly inFlight: boolean

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { withMessages } from './messages.ts'
 import type {
   DueCursor,
   HoldRow,
@@ -34,12 +35,13 @@ export class Reader {
 
   due(after: DueCursor | null, limit: number): UnfinishedCommand[] {
     const from = after ?? { dueAt: Number.MIN_SAFE_INTEGER, id: '' }
-    return this.#db
+    const rows = this.#db
       .prepare(
         'SELECT * FROM command WHERE receipt IS NULL AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?',
       )
       .all(from.dueAt, from.id, atMost(limit))
       .map(unfinishedCommand)
+    return withMessages(this.#db, rows).rows
   }
 
   /** With its commands in the order in which they were made; at most 1,000 of them. */

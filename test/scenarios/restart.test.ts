@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { storeFiles } from '../../core/store/files.ts'
 import { Hospital } from '../simulation/hospital.ts'
 
 /** What is due, held and known survives; what was in flight may have had an effect. */
@@ -79,6 +81,45 @@ it('targets share one message on disk, and each has it whole after a restart', a
   await hospital.advance(2_000)
   const [first, again] = hospital.pages('p2')
   expect(again?.args.message).toEqual({ ...first?.args.message, possibleRepeat: true })
+})
+
+/** The page to p1 is done and carries the message of the one to p2, which does not get through; then the file is damaged. */
+const damagedAfterAPress = async (sql: string) => {
+  hospital.world.behaves('p2', 'hangs')
+  await hospital.press('lobby-button')
+  await hospital.advance(1_000)
+  expect(hospital.receipt('page.send', 'security')).toMatchObject({ end: 'done' })
+  await hospital.settled(hospital.machine.stop())
+  const db = new DatabaseSync(storeFiles(dir).at(-1)!)
+  db.exec(sql)
+  db.close()
+  hospital.world.behaves('p2', 'well')
+  await hospital.boot()
+  await hospital.advance(2_000)
+  expect(storeFiles(dir)).toHaveLength(2)
+}
+const spoilCarrier = "UPDATE command SET body = '{' WHERE receipt IS NOT NULL"
+
+it('over a damaged file each target still has its message', async () => {
+  await damagedAfterAPress('DROP TABLE register')
+  const [first, again] = hospital.pages('p2')
+  expect(again?.args.message).toEqual({ ...first?.args.message, possibleRepeat: true })
+})
+
+it('a message that a damaged file no longer gives is composed anew', async () => {
+  await damagedAfterAPress(spoilCarrier)
+  const [first, again] = hospital.pages('p2')
+  expect(again?.args.message).toEqual({ ...first?.args.message, possibleRepeat: true })
+})
+
+it('a page whose message is lost with its incident is never sent empty: its receipt says so', async () => {
+  await damagedAfterAPress(`${spoilCarrier}; UPDATE incident SET body = '{'`)
+  expect(hospital.pages('p2')).toHaveLength(1)
+  expect(hospital.receipt('page.send', 'supervisor')).toMatchObject({
+    end: 'failed',
+    why: expect.stringContaining('its message can not be read'),
+    effect: 'possible',
+  })
 })
 
 it('three starts that ended in a crash are enough', async () => {
