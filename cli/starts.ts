@@ -1,17 +1,20 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import console from '../connectors/console/index.ts'
 import type { Log } from '../core/connector.ts'
 import { messageOf } from '../core/error.ts'
 import { partition } from '../core/runner/part.ts'
 import type { Site } from '../core/site/site.ts'
 
-/** So many starts that did not end properly, in this time, put all connectors into threads (mechanics, "Runners and workers"), ms. */
+/** So many starts that did not end properly, in this time, put connectors into threads (mechanics, "Runners and workers"), ms. */
 const crashesMax = 3
 const withinMs = 60_000
 /** A bridge that lived so long has got over it, ms. */
 export const calmMs = 3_600_000
 /** A thread takes 27 MB: links beyond this stay where they are, those of the connectors with the most links first. */
 const threadsMax = 64
+/** Connectors that the words on it name at most: a fault has 500 characters. */
+const namedMax = 5
 /** A disk that does not answer keeps nothing from starting, ms. */
 const diskMs = 1_000
 
@@ -29,6 +32,7 @@ export class Starts {
   readonly #file: string
   readonly #log: Log
   #kept: Kept
+  /** Connectors for whose links there are no threads. */
   #left: readonly string[] = []
 
   private constructor(file: string, log: Log, crashes: readonly number[], isolated: boolean, now: number) {
@@ -46,32 +50,36 @@ export class Starts {
     return new Starts(file, log, crashes, before.isolated || crashes.length >= crashesMax, now)
   }
 
-  /** Whether every connector starts in a thread of its own, whatever the config says. */
+  /** Whether connectors start in threads of their own, whatever the config says. */
   get isolated(): boolean {
     return this.#kept.isolated
   }
 
   /** What is said of it, in the log and as a fault; null: nothing. */
   get words(): string | null {
-    const which = this.#left.length > 0 ? `every connector but ${this.#left.join(', ')}` : 'every connector'
-    return this.isolated
-      ? `the bridge crashed ${crashesMax} times within ${withinMs / 1_000} s: ${which} runs in threads of its own until the bridge has run for an hour or is stopped`
-      : null
+    if (!this.isolated) return null
+    const more = this.#left.length > namedMax ? ` and ${this.#left.length - namedMax} more` : ''
+    const left =
+      this.#left.length > 0
+        ? `, and ${this.#left.slice(0, namedMax).join(', ')}${more}, beyond the ${threadsMax} links that may`
+        : ''
+    return `the bridge crashed ${crashesMax} times within ${withinMs / 1_000} s: until it has run for an hour or is stopped, the links of every connector run in threads of their own, those with inputs started first; not isolated: the built-in console, which has no wire${left}`
   }
 
   /** The site as it is started. */
   take(site: Site): Site {
     if (!this.isolated) return site
     const links = new Map<string, number>()
-    for (const { connectorName } of partition(site).values())
-      links.set(connectorName, (links.get(connectorName) ?? 0) + 1)
+    for (const { connector, connectorName } of partition(site).values())
+      if (connector.type !== console.type) links.set(connectorName, (links.get(connectorName) ?? 0) + 1)
     const connectors = new Map(site.connectors)
     const left: string[] = []
     let threads = 0
     for (const [name, count] of [...links].sort(([, a], [, b]) => a - b)) {
+      const entry = connectors.get(name)!
       threads += count
-      if (threads > threadsMax) left.push(name)
-      else connectors.set(name, { ...connectors.get(name)!, isolate: true })
+      if (threads <= threadsMax) connectors.set(name, { ...entry, isolate: true })
+      else if (!entry.isolate) left.push(name)
     }
     this.#left = left
     return { ...site, connectors }

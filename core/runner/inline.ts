@@ -3,7 +3,7 @@ import { failed, type Order, type Outcome } from '../command.ts'
 import type { Context, Link, Log, Opening, Recorded, SecretRef } from '../connector.ts'
 import { BridgeError, messageOf } from '../error.ts'
 import type { Fact, Json, State } from '../fact.ts'
-import type { Part } from './part.ts'
+import { mayHear, type Part } from './part.ts'
 import { openInThread } from './thread.ts'
 
 /** How long `open` may take before it is given up and tried again, ms. */
@@ -54,9 +54,10 @@ export class InlineRunner {
     this.#around = around
   }
 
-  /** Starts to open these links; waits for none of them. */
+  /** Starts to open these links, those that presses come from first; waits for none of them. */
   start(parts: ReadonlyMap<string, Part>): void {
-    for (const [name, part] of parts) {
+    const inTurn = [...parts].sort(([, a], [, b]) => Number(mayHear(b)) - Number(mayHear(a)))
+    for (const [name, part] of inTurn) {
       const running = new Running(name, part, this.#around)
       this.#links.set(name, running)
       running.start()

@@ -12,6 +12,15 @@ export interface Part {
   readonly outputs: Map<string, unknown>
 }
 
+/** Whether facts may come from a link: one without any devices may listen, one with outputs only does not. */
+export const mayHear = ({
+  inputs,
+  outputs,
+}: {
+  readonly inputs: ReadonlyMap<string, unknown>
+  readonly outputs: ReadonlyMap<string, unknown>
+}): boolean => inputs.size > 0 || outputs.size === 0
+
 /** Which devices and contact paths share a link; a connector without any still has one, since it may listen. */
 export const partition = (site: Site): Map<string, Part> => {
   const parts = new Map<string, Part>()

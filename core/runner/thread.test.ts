@@ -268,3 +268,24 @@ test('a thread sees nothing of the environment but what programs need to find th
   const { link } = await openMad()
   expect(await link.probe!(null, AbortSignal.timeout(1_000))).toEqual({ secret: 'undefined' })
 })
+
+test('while four threads load, a link that presses come from goes before those with outputs only', async () => {
+  const order: string[] = []
+  const open = (name: string) => {
+    const connector = {
+      ...(hostile as Connector),
+      get module() {
+        order.push(name)
+        return hostile.module
+      },
+    }
+    const devices = new Map([[name, { id: name }]])
+    const parts = opening(hostile as Connector, {}, name)
+    const side = name === 'input' ? { inputs: devices } : { outputs: devices }
+    return openInThread(connector, { ...parts, ...side }, testContext().ctx)
+  }
+  const outputs = Array.from({ length: 5 }, (_, n) => `output ${n}`)
+  const links = await Promise.all([...outputs, 'input'].map(open))
+  await Promise.all(links.map((link) => link.close()))
+  expect(order).toEqual([...outputs.slice(0, 4), 'input', 'output 4'])
+}, 30_000)

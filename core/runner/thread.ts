@@ -5,6 +5,7 @@ import type { Connector, Context, Link, Opening } from '../connector.ts'
 import { BridgeError, messageOf } from '../error.ts'
 import type { Json } from '../fact.ts'
 import { Incoming } from './incoming.ts'
+import { mayHear } from './part.ts'
 import { type FromThread, type Reply, received, type ThreadStart, type ToThread } from './thread-message.ts'
 import { Turns } from './turns.ts'
 
@@ -48,7 +49,8 @@ const environment = [
 
 /**
  * Threads that load their code at once: each takes 0.2 s of a processor, the largest 1 s, and a site may have 200 links. A
- * turn ends with the first answer to a ping, so that nobody waits for a peer that can't be reached.
+ * turn ends with the first answer to a ping, so that nobody waits for a peer that can't be reached. Links that presses
+ * come from go before those with outputs only.
  */
 const loading = new Turns(4, 2_000)
 
@@ -58,7 +60,7 @@ export const openInThread = async (
   opening: Opening<unknown, unknown, unknown>,
   ctx: Context,
 ): Promise<Link> => {
-  const loaded = await loading.take(ctx.clock, ctx.signal)
+  const loaded = await loading.take(ctx.clock, ctx.signal, mayHear(opening))
   if (ctx.signal.aborted) {
     loaded()
     throw new BridgeError('ABORTED', `${opening.name}: given up`)
