@@ -99,6 +99,20 @@ export const deadline = (
   }
 }
 
+const isAborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get as () => boolean
+
+/**
+ * Makes whoever asks whether `signal` is aborted `look` first. A process that has stood still takes what has come in meanwhile
+ * before any timer: an answer that was waited for would have its act follow, seconds too late.
+ */
+export const punctual = (signal: AbortSignal, look: () => void): AbortSignal =>
+  Object.defineProperty(signal, 'aborted', {
+    get() {
+      look()
+      return isAborted.call(signal)
+    },
+  })
+
 interface Pending {
   readonly at: number
   readonly seq: number

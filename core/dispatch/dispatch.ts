@@ -1,6 +1,6 @@
 import type { Capability } from '../capability.ts'
 import { proves } from '../capability.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, punctual } from '../clock.ts'
 import {
   type Command,
   type Effect,
@@ -199,8 +199,15 @@ export class Dispatch implements LaneOwner {
     const ms = this.#ports.attemptMs(command)
     const abort = new AbortController()
     tracked.abort = abort
+    const over = () => abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
+    // A lock that waits for a log-in does not follow it when the time is over, timer or not.
+    const overAt = clock.mono() + ms
+    if (isStateful(tracked))
+      punctual(abort.signal, () => {
+        if (clock.mono() > overAt) over()
+      })
     let stuck = clock.after(ms, () => {
-      abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
+      over()
       stuck = clock.after(graceMs, () =>
         giveUp(failed('TIMEOUT', `${command.target}: no answer within ${ms} ms`, { effect: 'possible' })),
       )

@@ -1,16 +1,11 @@
-import { type Clock, deadline, every, type Timer } from '../clock.ts'
+import { type Clock, deadline, every, punctual, type Timer } from '../clock.ts'
 
 /** How often a process shows itself that it goes on, ms. */
 const tickMs = 100
 /** So long without a tick, and it has stood still; shorter than it takes the bridge to give its orders to others, ms. */
 const stoodStillMs = 1_000
 
-const isAborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get as () => boolean
-
-/**
- * Knows whether this process has stood still: stopped, or swapped out. When it goes on, what has come in meanwhile is taken
- * before any timer, so that an answer that was waited for would have an act follow that is seconds too late.
- */
+/** Knows whether this process has stood still: stopped, or swapped out. */
 export class Wakeful {
   readonly #clock: Clock
   readonly #timer: Timer
@@ -31,13 +26,7 @@ export class Wakeful {
   limit(ms: number): { signal: AbortSignal; cancel(): void } {
     this.#look()
     const limit = deadline(this.#clock, ms, this.#stand.signal)
-    const { signal } = limit
-    Object.defineProperty(signal, 'aborted', {
-      get: () => {
-        this.#look()
-        return isAborted.call(signal)
-      },
-    })
+    punctual(limit.signal, () => this.#look())
     return limit
   }
 

@@ -160,3 +160,23 @@ it('a step that is due while the event loop is away comes after what waits to be
   await hospital.advance(5_000)
   expect(hospital.pages('p2')).toEqual([])
 })
+
+it('a process that stands still between log-in and lock: the lock does not follow', async () => {
+  hospital = await Hospital.open()
+  const asked: boolean[] = []
+  let goOn = () => {}
+  hospital.world.answers('door.lockdown', 'door-lobby', async ({ signal }) => {
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    asked.push(signal.aborted)
+    return signal.aborted ? failed('ABORTED', 'too late') : done('confirmed', { mode: 'lockdown' })
+  })
+  await hospital.press('lobby-button')
+  await hospital.advance(100)
+  // Time goes on and no timer runs; the answer to the log-in is what the process sees first.
+  hospital.clock.raise(hospital.clock.now() + 30_000)
+  goOn()
+  await hospital.advance(0)
+  expect(asked).toEqual([true])
+})
