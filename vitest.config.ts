@@ -7,6 +7,7 @@ const report = process.env['DURESS_TEST_REPORT']
 
 /** Those that take a minute or more, the longest first: begun last, one of them would keep everybody waiting. */
 const longest = [
+  'test/chaos/chaos.test.ts',
   'test/promises/recorded-before-acknowledged.test.ts',
   'connectors/opcua/conformance.test.ts',
   'test/scenarios/interleavings.test.ts',
@@ -15,6 +16,9 @@ const longest = [
   'test/promises/nobody-waits-for-a-stranger.test.ts',
   'test/promises/the-database-is-the-truth.test.ts',
   'connectors/modbus/conformance.test.ts',
+  'test/scenarios/workers.test.ts',
+  'test/scenarios/doors-at-workers.test.ts',
+  'test/promises/workers-die.redis.test.ts',
   'connectors/opcua/must-hold.test.ts',
   'connectors/opcua/opcua.test.ts',
   'connectors/onvif/conformance.test.ts',
