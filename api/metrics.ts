@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { every } from '../core/clock.ts'
 import type { Meter } from '../core/around.ts'
+import { every } from '../core/clock.ts'
 import type { Machine } from '../core/machine.ts'
 import { countsOf } from './devices.ts'
 

@@ -18,6 +18,7 @@ const tools = {
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
   chromium: 'chromium',
+  faketime: 'faketime',
 } as const
 
 /** For tests in containers, where no engine runs that somebody else has started. */

@@ -284,8 +284,10 @@ test('while four threads load, a link that presses come from goes before those w
     const side = name === 'input' ? { inputs: devices } : { outputs: devices }
     return openInThread(connector, { ...parts, ...side }, testContext().ctx)
   }
-  const outputs = Array.from({ length: 5 }, (_, n) => `output ${n}`)
+  const outputs = Array.from({ length: 8 }, (_, n) => `output ${n}`)
   const links = await Promise.all([...outputs, 'input'].map(open))
   await Promise.all(links.map((link) => link.close()))
-  expect(order).toEqual([...outputs.slice(0, 4), 'input', 'output 4'])
+  expect(order).toHaveLength(9)
+  // It asked last, when four were loading; one turn in four goes to whoever has waited longest.
+  expect([4, 5]).toContain(order.indexOf('input'))
 }, 30_000)

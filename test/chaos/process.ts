@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, globSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 
 const main = join(import.meta.dirname, '..', '..', 'main.ts')
 /** Debian's faketime package. Its variant for threads; what Node's monotonic clock says is left alone. */
-const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
+const faketime = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')[0]
 
 /** Whether the wall clock of a process can be put off. */
-export const canStepClocks = existsSync(faketime)
+export const canStepClocks = faketime !== undefined
 
 /** What this process has started goes with it. */
 const running = new Set<ChildProcess>()
@@ -55,7 +55,7 @@ export class KeptProcess {
     this.#log = openSync(join(dir, `${name}.log`), 'a')
     this.#env = {
       ...env,
-      ...(canStepClocks
+      ...(faketime
         ? {
             LD_PRELOAD: faketime,
             FAKETIME_TIMESTAMP_FILE: this.#clockFile,
