@@ -330,6 +330,20 @@ describe('a fault', () => {
   })
 })
 
+test('a link that nobody has ever reached is told as down, and as up once a worker has it', async () => {
+  outpost = new Outpost(() => 0.5)
+  const crews = [...outpost.fleet.crews.values()]
+  outpost.fleet.way.cut()
+  for (const crew of crews) crew.way.cut()
+  outpost.start()
+  await outpost.clock.advance(3_000)
+  const told = () => outpost.turned.filter(({ name }) => name === 'doors').map(({ up }) => up)
+  expect(told()).toEqual([false])
+  crews[0]?.way.mend()
+  await outpost.clock.advance(6_000)
+  expect(told()).toEqual([false, true])
+})
+
 test('health tells every link here, and every one at a worker', async () => {
   outpost = await Outpost.open()
   const up = outpost.runner.health().flatMap((link) => (link.up ? [link.name] : []))

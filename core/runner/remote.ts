@@ -235,13 +235,16 @@ export class RemoteRunner {
 
   /** A worker has become fit or unfit: what it alone can reach comes or goes. */
   #review(): void {
-    for (const link of this.#inline.health()) if (this.#ways.has(link.name)) this.#say(this.#together(link))
+    for (const link of this.#inline.health()) {
+      const whole = this.#together(link)
+      // Of a link that is still being tried for the first time nothing bad is known yet.
+      if (this.#ways.has(link.name) && (whole.up || this.#said.has(link.name))) this.#say(whole)
+    }
   }
 
   /** Tells once that there is a way to a link, or none. */
   #say(link: LinkHealth): void {
-    if (this.#said.get(link.name) === link.up || (!this.#said.has(link.name) && link.opens === 0 && !link.up))
-      return
+    if (this.#said.get(link.name) === link.up) return
     this.#said.set(link.name, link.up)
     this.#around.turned(link)
   }
