@@ -108,14 +108,14 @@ export const cleanUp = async (): Promise<void> => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true })
 }
 
-export const ended = (child: ChildProcess, end: () => void): Promise<number | null> =>
+const ended = (child: ChildProcess, end: () => void): Promise<number | null> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
     child.once('close', (code) => resolve(code))
     end()
   })
 
-export const launch = (args: readonly string[], env: Options['env'] = {}) => {
+const launch = (args: readonly string[], env: Options['env'] = {}) => {
   const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -141,40 +141,26 @@ export const run = async (
   return { code, ...said }
 }
 
-/** The real program, with a config and data of its own; it can be killed and started again. */
-export class Program {
-  readonly dir: string
-  readonly data: string
-  readonly file: string
-  url = ''
-  readonly #env: Options['env']
+/** A process of the real program; it can be killed and started again. */
+export class Launched {
   #child: ChildProcess | null = null
   #said = { stdout: '', stderr: '' }
 
-  /** `site` is the config, as text or as what becomes JSON. */
-  constructor(site: string | object, { dir = newDir(), env = {} }: Options = {}) {
-    this.dir = dir
-    this.data = join(dir, 'data')
-    this.file = join(dir, 'site.yaml')
-    this.#env = env
-    this.write(site)
-  }
-
-  write(site: string | object): void {
-    writeFileSync(this.file, typeof site === 'string' ? site : JSON.stringify(site, null, 2))
-  }
-
-  /** Resolves when the ready line is there; rejects with all that was said when it ends before. */
-  async start(): Promise<this> {
-    const { child, said } = launch(['run', '--config', this.file, '--data', this.data], this.#env)
+  /** Resolves with what `ready` finds in what it says; rejects with all that was said when it ends before. */
+  protected async launch(
+    args: readonly string[],
+    env: Options['env'],
+    ready: RegExp,
+    bound = withinMs,
+  ): Promise<RegExpExecArray> {
+    const { child, said } = launch(args, env)
     this.#child = child
     this.#said = said
-    const ready = await until(`ready\n${said.stdout}${said.stderr}`, () => {
+    const isReady = () => {
       if (!this.isAlive) throw new Error(`it ended with ${child.exitCode}:\n${said.stdout}${said.stderr}`)
-      return /^ready: .* at (http:\S+), data in /m.exec(said.stdout)
-    })
-    this.url = ready[1] as string
-    return this
+      return ready.exec(said.stdout)
+    }
+    return until(`ready\n${said.stdout}${said.stderr}`, isReady, bound)
   }
 
   get isAlive(): boolean {
@@ -204,6 +190,36 @@ export class Program {
 
   kill(): Promise<number | null> {
     return this.end('SIGKILL')
+  }
+}
+
+/** The real program, with a config and data of its own. */
+export class Program extends Launched {
+  readonly dir: string
+  readonly data: string
+  readonly file: string
+  url = ''
+  readonly #env: Options['env']
+
+  /** `site` is the config, as text or as what becomes JSON. */
+  constructor(site: string | object, { dir = newDir(), env = {} }: Options = {}) {
+    super()
+    this.dir = dir
+    this.data = join(dir, 'data')
+    this.file = join(dir, 'site.yaml')
+    this.#env = env
+    this.write(site)
+  }
+
+  write(site: string | object): void {
+    writeFileSync(this.file, typeof site === 'string' ? site : JSON.stringify(site, null, 2))
+  }
+
+  async start(): Promise<this> {
+    const args = ['run', '--config', this.file, '--data', this.data]
+    const ready = await this.launch(args, this.#env, /^ready: .* at (http:\S+), data in /m)
+    this.url = ready[1] as string
+    return this
   }
 
   async get(path: string): Promise<Answer> {

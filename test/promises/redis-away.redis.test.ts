@@ -65,25 +65,20 @@ test('Redis frozen: the bridge waits for one worker, not for one after the other
   expect(receipt.attempts).toBeLessThanOrEqual(2)
 })
 
-test('a connection on which workers wait for parcels dies without a word: they are heard again within 5 s (row 2)', async () => {
-  await site.fit('edge-1', 'edge-2')
-  await until('somebody waits', () => site.wires.workers.strand('bzpopmin'))
-  const pressed = await site.press()
-  await site.paged(pressed.id)
-  await site.unfit('edge-1')
-  // Nobody heals anything.
-  await site.fit('edge-1', 'edge-2')
-  await until('a worker acts', async () => (await site.paged((await site.press()).id)).by !== 'bridge')
-  site.neverLate(pressed)
-})
-
-test('a connection on which the bridge waits for answers dies without a word: it hears again within 5 s (row 2)', async () => {
-  await site.fit('edge-1', 'edge-2')
-  await until('somebody waits', () => site.wires.bridge.strand('blmpop'))
-  const pressed = await site.press()
-  await site.paged(pressed.id)
-  await site.unfit('edge-1')
-  await site.fit('edge-1', 'edge-2')
-  await until('a worker acts', async () => (await site.paged((await site.press()).id)).by !== 'bridge')
-  site.neverLate(pressed)
-})
+test.each([
+  ['workers wait for parcels', 'workers', 'bzpopmin'],
+  ['the bridge waits for answers', 'bridge', 'blmpop'],
+] as const)(
+  'a connection on which %s dies without a word: all are heard again within 5 s (row 2)',
+  async (_, side, command) => {
+    await site.fit('edge-1', 'edge-2')
+    await until('somebody waits', () => site.wires[side].strand(command))
+    const pressed = await site.press()
+    await site.paged(pressed.id)
+    await site.unfit('edge-1')
+    // Nobody heals anything.
+    await site.fit('edge-1', 'edge-2')
+    await until('a worker acts', async () => (await site.paged((await site.press()).id)).by !== 'bridge')
+    site.neverLate(pressed)
+  },
+)
