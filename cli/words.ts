@@ -109,6 +109,11 @@ export const wordsOf = (entry: Entry, places: Site['places'] = new Map()): Words
     }
     case 'start':
       return { what: 'start', text: `start ${entry.epoch} with config ${entry.revision}`, style: 'dim' }
+    case 'unrecorded': {
+      const count = `${entry.commands}${entry.isWhole ? '' : ' or more'} commands`
+      const text = `went on without a disk until ${timeOf(entry.until)}: ${count} may have been done`
+      return { what: 'unrecorded', text, style: 'red' }
+    }
     case 'store.gap':
       return { what: 'gap', text: `${entry.sets} records found no room and are lost`, style: 'red' }
     case 'store.continues':

@@ -24,7 +24,7 @@ import { type Fire, fireAt } from './plan/fire.ts'
 import { permit } from './plan/permit.ts'
 import { Register } from './register.ts'
 import { Response } from './response.ts'
-import { restore, snapshot } from './restart.ts'
+import { mayBeDone, restore, snapshot } from './restart.ts'
 import { InlineRunner, type LinkHealth } from './runner/inline.ts'
 import { partition } from './runner/part.ts'
 import { RemoteRunner } from './runner/remote.ts'
@@ -163,6 +163,7 @@ export class Machine {
       doors: this.doors,
       siteOf: (revision) => this.#sites.get(revision) ?? site,
       fire: (door) => this.#fireForPlanning(door),
+      mayBeDone: (command) => mayBeDone(this, command),
       tell: (entries, at) => this.#tell(entries, at),
     })
     this.supervision = new Supervision({

@@ -36,6 +36,8 @@ export interface Parts {
   siteOf(revision: string): Site
   /** What is known of the fire inputs of a door, for planning. */
   fire(door: Device): Fire
+  /** Whether the life before may have done it without a record. */
+  mayBeDone(command: Command): boolean
   tell(entries: readonly Entry[], at: number): void
 }
 
@@ -66,8 +68,10 @@ export class Response {
       for (const words of next.unknown) faults.set(unknownSource(words), null)
     }
     if (next.released && !before.released) doors.endIncident(next.id, `released by ${next.released.by}`)
-    if (about.entries.length === 0 && draft.rows.length === 0 && before === next)
+    if (about.entries.length === 0 && draft.rows.length === 0 && before === next) {
+      this.forget(page)
       return Promise.resolve({ recorded: true })
+    }
     return this.commit(
       {
         ...(about.fact ? { fact: about.fact } : {}),
@@ -207,7 +211,8 @@ export class Response {
 
   #tracked(command: Command): Tracked {
     const ready = this.#p.dispatch.isReady(command)
-    return new Tracked(command, { attempt: ready ? 1 : 0, recorded: ready, effect: 'none' })
+    const effect = this.#p.mayBeDone(command) ? 'possible' : 'none'
+    return new Tracked(command, { attempt: ready ? 1 : 0, recorded: ready, effect })
   }
 }
 

@@ -7,9 +7,10 @@ import { commandRow, holdRow, incidentRow, sharedWith } from './incident/rows.ts
 import type { Machine } from './machine.ts'
 import { plan } from './plan/plan.ts'
 import { commandsMax } from './response.ts'
-import type { ChangeSet, DueCursor, UnfinishedCommand } from './store/port.ts'
+import type { ChangeSet, DueCursor, UnfinishedCommand, Unrecorded } from './store/port.ts'
 import { madeRow } from './store/stored.ts'
 import { type Fault, faultRow } from './supervision/faults.ts'
+import { holdEntry } from './trail/entries.ts'
 import type { Entry } from './trail/entry.ts'
 
 /** Starts of a command that ended in a crash of the bridge, after which it is given up. */
@@ -25,6 +26,11 @@ export const restore = async (machine: Machine): Promise<void> => {
       body as unknown as Incident,
       had.get(id)?.map((command) => command.id),
     )
+  // A lock that is on the door, or was withdrawn, is no lock to be made again.
+  for (const { id, incident, body } of opened.unrecorded?.holds ?? []) {
+    const { confirmed, ended } = body as unknown as Hold
+    if (confirmed || ended) book.page(incident ?? '')?.commands.add(id)
+  }
   const commands = opened.unfinishedCommands.map(({ body }) => body as unknown as Command)
   doors.restore(
     opened.liveHolds.map(({ body }) => body as unknown as Hold),
@@ -33,16 +39,48 @@ export const restore = async (machine: Machine): Promise<void> => {
   await adopt(machine, opened.unfinishedCommands)
   machine.assignments.takeOver(site.assignments)
   await countSpilled(machine)
-  const entry: Entry = { what: 'start', incident: null, revision: site.revision, epoch: opened.epoch }
+  const { unrecorded } = opened
+  const entries: Entry[] = [
+    { what: 'start', incident: null, revision: site.revision, epoch: opened.epoch },
+    ...(unrecorded ? toldOf(unrecorded) : []),
+  ]
+  if (unrecorded) machine.register.put(unrecorded.adopted)
   void store.commit({
     at: clock.now(),
     waits: true,
     revision: { id: site.revision, config: site.source as unknown as Json },
-    trail: { incident: null, entries: [entry as unknown as Json] },
+    ...(unrecorded && {
+      incidents: unrecorded.incidents,
+      holds: unrecorded.holds,
+      register: [unrecorded.adopted],
+    }),
+    trail: { incident: null, entries: entries as unknown as Json[] },
   })
   for (const { door, mode } of doors.recorded())
     if (!site.devices.has(door))
       faults.set(`held-unknown:${door}`, `${door} is held (${mode}) but no longer configured`)
+}
+
+/**
+ * Whether the life before may have done this command without a disk to write it down on: the same id is made again, and
+ * whoever is told must hear that it may be a repeat.
+ */
+export const mayBeDone = ({ opened: { unrecorded }, book }: Machine, { id, incident }: Command): boolean => {
+  if (!unrecorded) return false
+  const openedAt = book.page(incident ?? '')?.incident.openedAt
+  const isUnclear = !unrecorded.isWhole && openedAt !== undefined && openedAt <= unrecorded.until
+  return isUnclear || unrecorded.commands.has(id)
+}
+
+const toldOf = ({ incidents, holds, commands, isWhole, until }: Unrecorded): Entry[] => {
+  const made = Map.groupBy(commands, (id) => id.split('/', 1)[0])
+  return [
+    ...incidents.map(({ id }) => {
+      const count = made.get(id)?.length ?? 0
+      return { what: 'unrecorded', incident: id, until, commands: count, isWhole } as const
+    }),
+    ...holds.map(({ body }) => holdEntry(body as unknown as Hold)),
+  ]
 }
 
 /** Takes commands over from the store: what was in flight may have had an effect. */
@@ -53,8 +91,9 @@ const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Prom
   const alive: Tracked[] = []
   for (const row of rows) {
     if (dispatch.has(row.id)) continue
-    const effect = row.inFlight || row.effect === 'possible' ? 'possible' : 'none'
     const stored = row.body as unknown as Command
+    const effect =
+      row.inFlight || row.effect === 'possible' || mayBeDone(machine, stored) ? 'possible' : 'none'
     const command = sharedWith(row.body) === null ? stored : anew(stored)
     const tracked = new Tracked(command ?? stored, { attempt: row.attempt, recorded: false, effect })
     const forever = machine.ways.capability(stored).expiresAfterMs === null

@@ -9,6 +9,7 @@ const backlogRows = 50_000
 
 /** Who waits for a change set. */
 export interface Waiting {
+  readonly set: ChangeSet
   /** null once it has been called. */
   act: (() => void) | null
   readonly key: KnownKey | null

@@ -88,7 +88,7 @@ describe.each([
     const { store, told } = await start(make, dir, { ballastBytes: 2_000_000, clock })
     await until('the ballast is there', () => existsSync(join(dir, 'ballast')))
     const filler = join(dir, 'filler')
-    writeFileSync(filler, Buffer.alloc(5_200_000))
+    writeFileSync(filler, Buffer.alloc(4_100_000))
     let n = 0
     while (existsSync(join(dir, 'ballast')))
       expect(await store.commit(big(`i${++n}`, 100))).toEqual({ recorded: true })

@@ -9,6 +9,7 @@ import { renew } from './recovery.ts'
 import { settleAll } from './settle.ts'
 import type { Applied } from './sqlite.ts'
 import type { Transport } from './transport.ts'
+import { adoptedIn, Notes, withNoted } from './unrecorded.ts'
 
 /** How long a set that nobody waits for may stay in memory, ms. */
 const rideMs = 5
@@ -28,6 +29,7 @@ export class GatheringStore extends Reads implements port.Store {
   readonly #transport: Transport
   readonly #keys = new Keys()
   readonly #backlog = new Backlog()
+  readonly #notes: Notes
   #inFlight: Bundle | null = null
   #startedAt = 0
   #stalled = false
@@ -49,11 +51,17 @@ export class GatheringStore extends Reads implements port.Store {
     super(options, transport)
     this.#options = options
     this.#transport = transport
+    this.#notes = new Notes(options.dir)
   }
 
   async open(): Promise<port.Opened> {
     const opened = await this.#transport.ask({ do: 'open', at: this.#options.clock.now() })
-    const { file, trouble, recording, ...rest } = opened
+    const { file, trouble, recording, ...found } = opened
+    const rest = withNoted(found, await this.#notes.open(adoptedIn(found.register)))
+    const stillOpen = new Set(rest.openIncidents.map(({ id }) => id))
+    this.#notes.keep(
+      [...(rest.unrecorded?.commands ?? [])].filter((id) => stillOpen.has(id.split('/', 1)[0] as string)),
+    )
     this.#isOpen = true
     this.#recording = recording
     this.#why = trouble
@@ -64,6 +72,7 @@ export class GatheringStore extends Reads implements port.Store {
     if (recording) this.#tend()
     else this.#renewAfter(renewMs.first)
     if (trouble !== null) this.#changed()
+    await this.#notes.makeRoom()
     return { ...rest, health: this.health() }
   }
 
@@ -79,10 +88,10 @@ export class GatheringStore extends Reads implements port.Store {
       key = known ?? this.#keys.add(set.fact, set.at)
     }
     return new Promise((settle, fail) => {
-      const waiting = { act, key, repeats, settle, fail }
+      const waiting = { set, act, key, repeats, settle, fail }
       if (this.#backlog.isFull || !this.#recording) return this.#remember(set, waiting)
       this.#backlog.add(set, waiting)
-      if (this.#stalled && !repeats) actNow(waiting)
+      if (this.#stalled && !repeats) this.#actUnrecorded(waiting)
       this.#schedule(set.waits)
     })
   }
@@ -111,8 +120,13 @@ export class GatheringStore extends Reads implements port.Store {
   /** Responds without a disk. */
   #goOn(waiting: Waiting): void {
     const repeats = waiting.repeats ? waiting.key : null
-    if (!repeats) actNow(waiting)
+    if (!repeats) this.#actUnrecorded(waiting)
     waiting.settle(repeats ? this.#repeated(repeats) : this.#notRecorded())
+  }
+
+  #actUnrecorded(waiting: Waiting): void {
+    this.#notes.note(waiting.set)
+    actNow(waiting)
   }
 
   #schedule(waits: boolean): void {
@@ -167,13 +181,14 @@ export class GatheringStore extends Reads implements port.Store {
     if (this.#closing || next?.waits || afterNext) this.#flush()
     else if (next) this.#schedule(false)
     settleAll(bundle, applied, this.#keys)
+    if (!this.#inFlight && this.#backlog.rows === 0) this.#notes.clear()
   }
 
   /** Lets every response run that waits for the commit in flight; whether it is on disk is told later. */
   #stall(): void {
     this.#stalled = true
     for (const bundle of [this.#inFlight, ...this.#backlog.bundles])
-      for (const waiting of bundle?.sets ?? []) if (waiting && !waiting.repeats) actNow(waiting)
+      for (const waiting of bundle?.sets ?? []) if (waiting && !waiting.repeats) this.#actUnrecorded(waiting)
     this.#changed()
   }
 
@@ -197,10 +212,12 @@ export class GatheringStore extends Reads implements port.Store {
       const why = this.#why ?? ''
       const of = { epoch: this.#epoch, head: this.#head, file: this.#file, why, at: clock.now() }
       try {
-        const { head, file } = await renew(this.#transport, of, this.#backlog, this.#keys, state)
+        const { head, file } = await renew(this.#transport, of, this.#backlog, this.#keys, state, this.#notes)
         this.#head = head
         this.#file = file
         this.#recording = true
+        this.#notes.clear()
+        void this.#notes.makeRoom()
         this.#flush()
         this.#changed()
         this.#tendLater()
@@ -263,6 +280,7 @@ export class GatheringStore extends Reads implements port.Store {
         this.#idle = resolve
         setImmediate(() => this.#flush())
       })
+    await this.#notes.close()
     await this.#transport.ask({ do: 'close' })
     await this.#transport.end()
   }

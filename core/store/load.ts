@@ -20,7 +20,7 @@ const commandsInMemory = 20_000
 export const keysInMemory = 50_000
 const keysForMs = 86_400_000
 
-export type Loaded = Omit<Opened, 'health' | 'trailHead' | 'epoch'> & {
+export type Loaded = Omit<Opened, 'health' | 'unrecorded' | 'trailHead' | 'epoch'> & {
   readonly epoch: number
   readonly head: { readonly seq: number; readonly chain: Uint8Array }
 }

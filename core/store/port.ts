@@ -256,9 +256,26 @@ export interface Opened {
   readonly openFaults: readonly FaultRow[]
   /** The revisions that open incidents are pinned to. */
   readonly revisions: readonly RevisionRow[]
+  /** What the life before did without a disk, as far as it could note it; its rows are in the lists above already. */
+  readonly unrecorded: Unrecorded | null
   /** Parts that could not be read from a damaged file, in words; empty when all is well. */
   readonly unread: readonly string[]
   readonly health: Health
+}
+
+/** Done, and not on record. */
+export interface Unrecorded {
+  /** Rows to be written, together with `adopted`. */
+  readonly incidents: readonly IncidentRow[]
+  readonly holds: readonly HoldRow[]
+  /** Ids of commands that were made or begun: they may have been done. */
+  readonly commands: ReadonlySet<string>
+  /** false: of what was open at `until` any command may have been done. */
+  readonly isWhole: boolean
+  /** The newest of it, ms since the epoch. */
+  readonly until: number
+  /** Once this row is on disk, incidents and holds are not told again. */
+  readonly adopted: RegisterRow
 }
 
 export interface Health {

@@ -4,6 +4,7 @@ import { encode, type Value } from './encode.ts'
 import { type Keys, rowsOf } from './keys.ts'
 import type { ChangeSet, TrailHead } from './port.ts'
 import type { Transport } from './transport.ts'
+import type { Notes } from './unrecorded.ts'
 
 /**
  * Starts a fresh file with all that memory holds: what happened since the last row on disk, the press keys, and what is
@@ -15,6 +16,7 @@ export const renew = async (
   backlog: Backlog,
   keys: Keys,
   state: () => readonly ChangeSet[],
+  notes: Notes,
 ): Promise<{ readonly head: TrailHead; readonly file: string }> => {
   await transport.ask({ do: 'renew', of })
   let sent = 0
@@ -29,11 +31,13 @@ export const renew = async (
   const past = backlog.bundles.slice(sent).flatMap(({ flat }) => flat)
   const written = keys.inMemory()
   // The keys come after the facts that they belong to, and stand in for those that found no room in memory.
-  const present = encodeState(state()).concat(rowsOf(written))
-  const adopted = await transport.ask({ do: 'adopt', past, present, at: of.at })
+  const trail = { incident: null, entries: [] }
+  const adopted = { at: of.at, waits: false, register: [notes.adopted], trail }
+  const present = encodeState([...state(), adopted]).concat(rowsOf(written))
+  const renewed = await transport.ask({ do: 'adopt', past, present, at: of.at })
   backlog.take(count)
   for (const key of written) key.onDisk = true
-  return adopted
+  return renewed
 }
 
 const encodeState = (sets: readonly ChangeSet[]): Value[] => {

@@ -6,7 +6,7 @@ import type { ChangeSet, Opened, TrailHead } from './port.ts'
 import type { Engine } from './sqlite.ts'
 import { madeRow } from './stored.ts'
 
-export type OpenedFile = Omit<Opened, 'health'> & {
+export type OpenedFile = Omit<Opened, 'health' | 'unrecorded'> & {
   readonly file: string | null
   /** Why it isn't recording, or why this is a fresh file. */
   readonly trouble: string | null

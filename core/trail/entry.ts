@@ -167,6 +167,16 @@ export type Entry =
     }
   | { readonly what: 'start'; readonly incident: null; readonly revision: string; readonly epoch: number }
   | {
+      /** The life before went on with it without a disk, and was ended; it is known from notes beside the records. */
+      readonly what: 'unrecorded'
+      readonly incident: string
+      readonly until: number
+      /** So many of its commands may have been done. */
+      readonly commands: number
+      /** There was no room to note them all. */
+      readonly isWhole: boolean
+    }
+  | {
       /** Change sets that found no room in memory while there was no disk. */
       readonly what: 'store.gap'
       readonly incident: null

@@ -15,6 +15,9 @@ export interface StoredCommand {
     readonly why: string
     readonly effect: string
     readonly attempts: number
+    readonly proof: string | null
+    /** By the bridge's clock. */
+    readonly at: number
   } | null
 }
 
@@ -26,6 +29,8 @@ export interface Around {
   openedAt(incident: string): number | null
   /** Since when a wing's fire input had been active at that moment; null: it was not. */
   fireSince(wing: number, at: number): number | null
+  /** Whether a door was in this mode at some time between two moments. */
+  doorWas(door: string, mode: string, from: number, to: number): boolean
   /** When the hold that began with this lock ended, by the bridge's clock; null: it did not. */
   holdEnded(lock: string): number | null
 }
@@ -63,11 +68,22 @@ const isAtOnce = ({ id }: StoredCommand): boolean => /^[^/]+\/step\.0\.\d+\//.te
 
 const incidentOf = ({ id }: StoredCommand): string => id.split('/', 1)[0] as string
 
-const truthful = (command: StoredCommand, arrivals: readonly ArrivalRow[], { found }: Around): void => {
+/** How old a reading of a door may be that ends a command, ms: a lock's own patience and a look of the watch. */
+const readingMs = 5_000
+
+/** A lock whose own answer was lost is done as well when the door reports it: then it must have been so. */
+const isSo = ({ target, capability, receipt }: StoredCommand, { times, doorWas }: Around): boolean => {
+  const at = receipt?.proof === 'confirmed' ? times.ours(receipt.at) : null
+  const mode = capability === 'door.lockdown' ? 'lockdown' : 'locked'
+  return at !== null && doorWas(target, mode, at - readingMs, at + slackMs)
+}
+
+const truthful = (command: StoredCommand, arrivals: readonly ArrivalRow[], around: Around): void => {
+  const { found } = around
   found.looked('truthful')
   const receipt = command.receipt as NonNullable<StoredCommand['receipt']>
   const hasDone = arrivals.some(({ did }) => did === 1)
-  if (receipt.end === 'done' && !hasDone)
+  if (receipt.end === 'done' && !hasDone && !(isLock(command) && isSo(command, around)))
     found.add('truthful', 'done, but its target was never told', { command, arrivals })
   if (receipt.effect === 'none' && hasDone)
     found.add('truthful', 'without effect by its receipt, but its target did it', { command, arrivals })

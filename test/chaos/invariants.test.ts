@@ -15,7 +15,7 @@ const page: StoredCommand = {
   target: 'pager-0-0',
   capability: 'page.send',
   expiresAt: now + 86_400_000,
-  receipt: { end: 'done', why: '', effect: 'had', attempts: 1 },
+  receipt: { end: 'done', why: '', effect: 'had', attempts: 1, proof: 'answered', at: now + 150 },
 }
 const lock: StoredCommand = {
   ...page,
@@ -48,6 +48,7 @@ const judged = (
     times: times(),
     openedAt: () => now,
     fireSince: () => null,
+    doorWas: () => false,
     holdEnded: () => null,
     ...more,
   }
@@ -65,7 +66,7 @@ describe('a command', () => {
 
   const receipt = (end: string, effect: string) => ({
     ...page,
-    receipt: { end, why: '', effect, attempts: 1 },
+    receipt: { end, why: '', effect, attempts: 1, proof: null, at: now + 150 },
   })
   test.each<[string, Invariant, StoredCommand, ArrivalRow[]]>([
     ['without a receipt', 'receipt', { ...page, receipt: null }, [arrived]],
@@ -96,6 +97,16 @@ describe('a command', () => {
     ])
     expect(broken(judged(lock, [locked], { fireSince: () => now - 3_000 }))).toEqual(['fire'])
     expect(broken(judged(lock, [locked], { fireSince: () => now - 1_000 }))).toEqual([])
+  })
+
+  test('a lock is done by what the door reports, and by nothing less', () => {
+    const lost = [{ ...locked, did: 0, answered: 0 }]
+    const read = { ...lock, receipt: { ...receipt('done', 'had').receipt, proof: 'confirmed' } }
+    const wasLocked = { doorWas: (_: string, mode: string) => mode === 'lockdown' }
+    expect(broken(judged(read, lost, wasLocked))).toEqual([])
+    expect(broken(judged(read, lost))).toEqual(['truthful'])
+    expect(broken(judged({ ...read, capability: 'door.secure' }, lost, wasLocked))).toEqual(['truthful'])
+    expect(broken(judged({ ...lock }, lost, wasLocked))).toEqual(['truthful'])
   })
 
   test('a fault elsewhere excuses nothing', () => {

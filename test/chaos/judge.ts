@@ -121,6 +121,8 @@ export class Judge {
   }
 
   #around(record: DatabaseSync, times: Times, walk: TrailWalk): Around {
+    const before = record.prepare('SELECT mode FROM door WHERE door = ? AND at <= ? ORDER BY at DESC LIMIT 1')
+    const during = record.prepare('SELECT 1 FROM door WHERE door = ? AND mode = ? AND at BETWEEN ? AND ?')
     const opened = record.prepare('SELECT sentAt FROM opened WHERE incident = ?')
     const fires = wings.map(
       (wing) =>
@@ -136,6 +138,8 @@ export class Judge {
         const last = fires[wing]?.findLast((change) => change.at <= at)
         return last?.active === 1 ? last.at : null
       },
+      doorWas: (door, mode, from, to) =>
+        before.get(door, from)?.['mode'] === mode || during.get(door, mode, from, to) !== undefined,
       holdEnded: (lock) => walk.ended.get(lock) ?? null,
     }
   }
