@@ -9,7 +9,7 @@ import { Worker } from '../core/runner/worker.ts'
 import { levels, openLog } from './log.ts'
 import { say } from './print.ts'
 import { readTls } from './queue.ts'
-import { onSignals } from './run.ts'
+import { onSignals } from './signals.ts'
 import { Systemd } from './systemd.ts'
 
 /** What is on its way gets this long to end when the worker is stopped, ms. */
