@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { messageOf } from '../core/error.ts'
+import { keepCompiled } from './compiled.ts'
 import { levels, openLog } from './log.ts'
 import { paint, say, timeAt } from './print.ts'
 import { Running } from './running.ts'
@@ -76,6 +77,7 @@ async function run({ config, data, logLevel }: Options): Promise<void> {
   say(`ready: ${site.name} at ${url}, data in ${data}`)
   log.info({ revision: site.revision, url }, 'ready')
   systemd.ready(running.machine.clock, `${site.name} at ${url}`, () => running.machine.watch.isLooking)
+  keepCompiled()
   await ended
   flush()
   process.exit(0)
