@@ -1,10 +1,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Meter } from '../core/around.ts'
 import { every } from '../core/clock.ts'
 import type { Machine } from '../core/machine.ts'
 import { countsOf } from './devices.ts'
+import { Counter, Gauge, Histogram, Registry } from './prometheus.ts'
 
 /** From the goal of a few milliseconds to an outage, seconds. */
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]

@@ -1,7 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
-import type { Registry } from 'prom-client'
 import type { Log } from '../core/connector.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
 import type { Machine } from '../core/machine.ts'
@@ -21,11 +20,13 @@ import { metricsRoute, observe } from './metrics.ts'
 import { pageRoutes } from './page/page.ts'
 import { pressRoute } from './presses.ts'
 import { probeRoute } from './probe.ts'
+import type { Registry } from './prometheus.ts'
 import { Recent } from './recent.ts'
 import { registerRoutes } from './register.ts'
 import { failureOf, Refused, rawRefusal, refuse } from './reply.ts'
 import { Stream } from './stream.ts'
 import { supervisionRoutes } from './supervision.ts'
+import { Validation } from './validation.ts'
 
 const bodyBytesMax = 64 * 1_024
 /** From the first byte of a request to its last, ms. */
@@ -63,8 +64,10 @@ export const startApi = async (machine: Machine, options: ApiOptions): Promise<A
   const stream = new Stream(machine)
   const recent = new Recent(machine)
   const unobserve = observe(registry, machine)
-  const app = build(options)
+  const validation = new Validation(machine.clock)
+  const app = build(options, validation)
   const end = () => {
+    validation.stop()
     stream.stop()
     recent.stop()
     unobserve()
@@ -102,7 +105,7 @@ const refuseUnguarded = ({ site }: Machine, { listen, tls, token }: ApiOptions):
   )
 }
 
-const build = ({ tls, log }: ApiOptions): FastifyInstance => {
+const build = ({ tls, log }: ApiOptions, validation: Validation): FastifyInstance => {
   const settings: FastifyServerOptions = {
     bodyLimit: bodyBytesMax,
     requestTimeout: requestMs,
@@ -112,8 +115,14 @@ const build = ({ tls, log }: ApiOptions): FastifyInstance => {
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
-    // Refuse what does not fit instead of bending it.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
+    schemaController: {
+      compilersFactory: {
+        // Its types know Ajv's compiler only.
+        buildValidator: () => validation.compiler as never,
+        // Schemas of answers are for the documentation: they filter nothing, and JSON.stringify needs no compiling.
+        buildSerializer: () => () => (data) => JSON.stringify(data),
+      },
+    },
     frameworkErrors: (error, _request, reply) => {
       const status = error.statusCode ?? 400
       void refuse(reply, new Refused('BAD_REQUEST', 'the path is not valid', { status }))
@@ -139,8 +148,6 @@ const build = ({ tls, log }: ApiOptions): FastifyInstance => {
       new Refused('NOT_FOUND', `there is no ${request.method} ${path}`, { advice: 'See /v1/openapi.json.' }),
     )
   })
-  // Schemas of answers are for the documentation: they filter nothing, and JSON.stringify needs no compiling.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   readJsonOnly(app)
   return app
 }

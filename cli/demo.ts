@@ -10,8 +10,9 @@ import type { Pressing } from './demo/pressing.ts'
 import { Story } from './demo/story.ts'
 import { openLog } from './log.ts'
 import { paint, say, table } from './print.ts'
-import { onSignals, stop } from './run.ts'
+import { stop } from './run.ts'
 import { Running } from './running.ts'
+import { onSignals } from './signals.ts'
 import { readSite } from './site.ts'
 
 /** How long the newcomer has to look around before the first press, ms. */

@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander'
 import { messageOf } from '../core/error.ts'
+import { keepCompiled } from './compiled.ts'
 import { levels, openLog } from './log.ts'
 import { paint, say, timeAt } from './print.ts'
 import { Running } from './running.ts'
+import { onSignals } from './signals.ts'
 import { readSite, tellFindings } from './site.ts'
 import { Systemd } from './systemd.ts'
 
@@ -75,6 +77,7 @@ async function run({ config, data, logLevel }: Options): Promise<void> {
   say(`ready: ${site.name} at ${url}, data in ${data}`)
   log.info({ revision: site.revision, url }, 'ready')
   systemd.ready(running.machine.clock, `${site.name} at ${url}`, () => running.machine.watch.isLooking)
+  keepCompiled()
   await ended
   flush()
   process.exit(0)
@@ -104,16 +107,3 @@ export const stop = async (running: Running): Promise<void> => {
     )
   say('stopped')
 }
-
-/** Resolves when `end`, called at the first signal, is done; a second signal exits at once. */
-export const onSignals = (end: () => Promise<void>): Promise<void> =>
-  new Promise((resolve, reject) => {
-    let ending = false
-    const signalled = (signal: NodeJS.Signals) => {
-      if (ending) process.exit(signal === 'SIGINT' ? 130 : 143)
-      ending = true
-      end().then(resolve, reject)
-    }
-    process.on('SIGTERM', signalled)
-    process.on('SIGINT', signalled)
-  })

@@ -6,10 +6,11 @@ import { BridgeError, messageOf } from '../core/error.ts'
 import { redisCarrier } from '../core/runner/redis.ts'
 import { readKey, Seal } from '../core/runner/seal.ts'
 import { Worker } from '../core/runner/worker.ts'
+import { keepCompiled } from './compiled.ts'
 import { levels, openLog } from './log.ts'
 import { say } from './print.ts'
 import { readTls } from './queue.ts'
-import { onSignals } from './run.ts'
+import { onSignals } from './signals.ts'
 import { Systemd } from './systemd.ts'
 
 /** What is on its way gets this long to end when the worker is stopped, ms. */
@@ -98,6 +99,7 @@ async function work(options: Options): Promise<void> {
   worker.start()
   say(`ready: worker ${name}, waiting for orders at ${url}`)
   systemd.ready(clock, `worker ${name}`, () => true)
+  keepCompiled()
   await ended
   say('stopped')
   flush()

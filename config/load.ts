@@ -3,8 +3,9 @@ import { dirname, isAbsolute, join } from 'node:path'
 import type { Finding } from '../core/connector.ts'
 import { messageOf } from '../core/error.ts'
 import { checkSite, type Section } from '../core/site/check.ts'
-import { assemble, type Catalogue, compileSite } from '../core/site/compile.ts'
+import { assemble, type Catalogue } from '../core/site/compile.ts'
 import type { Problem } from '../core/site/explain.ts'
+import { warm } from '../core/site/places.ts'
 import { revisionOf } from '../core/site/revision.ts'
 import type { Site } from '../core/site/site.ts'
 import type { List } from './csv.ts'
@@ -41,7 +42,15 @@ export const loadText = (
   lists: ReadonlyMap<string, List | string> = new Map(),
 ): Loaded => {
   if (text.length > maxBytes) return refused(file, 'the config is larger than 5 MB')
-  const yaml = readYaml(text)
+  return loadYaml(readYaml(text), catalogue, file, lists)
+}
+
+const loadYaml = (
+  yaml: Yaml,
+  catalogue: Catalogue,
+  file: string,
+  lists: ReadonlyMap<string, List | string>,
+): Loaded => {
   const findings: LocatedFinding[] = yaml.problems.map((problem) => ({
     ...problem,
     file,
@@ -69,7 +78,8 @@ export const loadText = (
   const fatal = findings.some((finding) => finding.fatal)
   if (fatal) return { site: null, findings: inOrder(findings) }
   const { assignments } = expanded
-  return { site: { ...compileSite(config, catalogue), assignments }, findings: inOrder(findings) }
+  warm(parts.site)
+  return { site: { ...parts.site, assignments }, findings: inOrder(findings) }
 }
 
 /** Where a problem is to be mended: in the config, or in the row of a list that its device comes from. */
@@ -150,7 +160,7 @@ export const loadConfig = async (file: string, catalogue: Catalogue): Promise<Lo
   }
   const yaml = readYaml(text)
   const extended = await readExtensions(yaml.sound ? yaml.value : null, file, catalogue)
-  const loaded = loadText(text, extended.catalogue, file, await readLists(yaml.value, file))
+  const loaded = loadYaml(yaml, extended.catalogue, file, await readLists(yaml.value, file))
   const unread = extended.problems.map((problem) => ({ ...problem, ...yaml.locate(problem), file }))
   const findings = inOrder([...loaded.findings, ...unread])
   const site = unread.length > 0 ? null : loaded.site

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 /*
  * Run while the image is built: starts the bridge once and loads every connector, so that what V8 compiles is in the cache
- * that main.ts names. The cache counts only for the same Node with the same flags.
+ * that main.js names. The cache counts only for the same Node with the same flags.
  */
 const app = join(import.meta.dirname, '..')
 enableCompileCache(join(app, 'node_modules', '.cache', 'duress-bridge'))
@@ -26,7 +26,7 @@ const site = {
 }
 
 const program = (...args: string[]) =>
-  spawn(process.execPath, [...process.execArgv, join(app, 'main.ts'), ...args], {
+  spawn(process.execPath, [...process.execArgv, join(app, 'main.js'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 

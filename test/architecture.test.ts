@@ -135,7 +135,6 @@ describe('the import law', () => {
       'core',
       'docker',
       'docs',
-      'main.ts',
       'mocks',
       'test',
       'vitest.config.ts',

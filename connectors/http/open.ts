@@ -1,9 +1,15 @@
 import { readFile } from 'node:fs/promises'
-import { buildConnector, Pool } from 'undici'
+import { createRequire } from 'node:module'
+import type { buildConnector, Pool } from 'undici'
 import type { Context } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { Digest } from './digest.ts'
 import type { Config } from './index.ts'
+
+// By file: all of undici are 110 files with its fetch, cache and mocks, half of the processor time until a link is open.
+const load = createRequire(import.meta.url)
+const PoolOfUndici: typeof Pool = load('undici/lib/dispatcher/pool.js')
+const connectorOf: typeof buildConnector = load('undici/lib/core/connect.js')
 
 export interface Login {
   readonly headers: readonly string[]
@@ -57,7 +63,7 @@ const pem = async (path: string): Promise<Buffer> => {
 }
 
 export const poolFor = (origin: string, config: Config, dialling: Dialling): Pool =>
-  new Pool(origin, {
+  new PoolOfUndici(origin, {
     connections: config.connections,
     pipelining: 1,
     // HTTP/2 would put all commands on one connection, where one stalled answer holds up the others' bytes.
@@ -71,7 +77,7 @@ export const poolFor = (origin: string, config: Config, dialling: Dialling): Poo
 export const dial = (origin: string, dialling: Dialling): Promise<void> =>
   new Promise((resolve, reject) => {
     const { hostname, host, protocol, port } = new URL(origin)
-    buildConnector(dialling)({ hostname, host, protocol, port }, (error, socket) => {
+    connectorOf(dialling)({ hostname, host, protocol, port }, (error, socket) => {
       if (!error) {
         socket?.destroy()
         return resolve()

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Context, Link, Opening, Recorded, SecretRef } from '../../core/connector.ts'
 import { BridgeError, type ErrorCode, messageOf } from '../../core/error.ts'
@@ -8,7 +7,7 @@ import { type Call, callsIn, Keys, parseBody } from './codec.ts'
 import type { Config, Input } from './index.ts'
 import { type Make, makerOf } from './mapping.ts'
 import { Refusals } from './refusals.ts'
-import { answer, listen, refuse } from './server.ts'
+import { answer, httpRequest, listen, refuse } from './server.ts'
 import { type Sign, signerOf, type Verify, verifierOf } from './signature.ts'
 
 /** A time in a body that is further off than this is not believed for a location, ms. */

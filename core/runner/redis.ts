@@ -1,9 +1,15 @@
-import { Queue, Worker } from 'bullmq'
+import { createRequire } from 'node:module'
+import type * as bullmq from 'bullmq'
 import { Redis, ReplyError } from 'ioredis'
 import { type Clock, sleep } from '../clock.ts'
 import type { Log } from '../connector.ts'
 import { messageOf } from '../error.ts'
 import { type Carrier, type Marks, NotSent, type Receiver } from './carrier.ts'
+
+// By file: as a whole it brings its way to PostgreSQL along, and much else, 70 files at each start.
+const load = createRequire(import.meta.url)
+const Queue: typeof bullmq.Queue = load('bullmq/dist/cjs/classes/queue.js').Queue
+const Worker: typeof bullmq.Worker = load('bullmq/dist/cjs/classes/worker.js').Worker
 
 /** Where Redis is, with everything that was read from files already. */
 export interface RedisAddress {
@@ -44,7 +50,7 @@ class RedisCarrier implements Carrier {
   readonly #clock: Clock
   readonly #log: Log
   readonly #client: MarkingRedis
-  readonly #queues = new Map<string, Queue>()
+  readonly #queues = new Map<string, bullmq.Queue>()
   readonly #receivers = new Set<Receiver>()
   why: string | null = 'not yet connected'
   connections = 0
@@ -129,7 +135,7 @@ class RedisCarrier implements Carrier {
     return receiver
   }
 
-  #queue(box: string): Queue {
+  #queue(box: string): bullmq.Queue {
     const known = this.#queues.get(box)
     if (known) return known
     const queue = new Queue(box, {

@@ -27,7 +27,7 @@ export interface Contender {
   build(room: Room): Promise<Stack>
 }
 
-const main = new URL('../../main.ts', import.meta.url).pathname
+const main = new URL('../../main.js', import.meta.url).pathname
 const rivals = new URL('rivals/', import.meta.url).pathname
 
 /** As many connections to one target at a time as the http connector has by default. */

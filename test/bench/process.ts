@@ -46,7 +46,7 @@ export class BridgeProcess {
 
   static async start(config: string, data: string): Promise<BridgeProcess> {
     const startedAt = performance.now()
-    const main = new URL('../../main.ts', import.meta.url).pathname
+    const main = new URL('../../main.js', import.meta.url).pathname
     const args = ['run', '--config', config, '--data', data, '--log-level', 'error']
     const child = spawn(main, args, {
       env: { ...process.env, BENCH_TOKEN: 'bench', BENCH_OUT: 'out' },

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 
-const main = join(import.meta.dirname, '..', '..', 'main.ts')
+const main = join(import.meta.dirname, '..', '..', 'main.js')
 /** Debian's faketime package. Its variant for threads; what Node's monotonic clock says is left alone. */
 const faketime = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')[0]
 

@@ -87,7 +87,7 @@ test('the bridge alone becomes healthy and takes a press', async () => {
   const one = await start('compose.yaml', ['bridge'], env)
   const id = await one.idOf('bridge')
   await until('healthy', async () => (await inspect(id, '.State.Health.Status')) === 'healthy', 40_000)
-  await docker('exec', id, 'node', 'main.ts', 'press', 'button', '--url', url)
+  await docker('exec', id, 'node', 'main.js', 'press', 'button', '--url', url)
   await until('an incident', async () => (await get(`${url}/v1/incidents`)).incidents.length === 1)
 })
 

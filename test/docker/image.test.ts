@@ -81,7 +81,7 @@ describe('the image', () => {
       '/app',
     )
     const files = all.split('\n').filter((file) => !/^node_modules\/.*\//.test(file))
-    expect(files).toContain('main.ts')
+    expect(files).toContain('main.js')
     expect(files.filter((file) => /\.test\.ts$|secrets|\.git$|^test/.test(file))).toEqual([])
     expect(files).not.toContain('node_modules/vitest')
   })
@@ -103,7 +103,7 @@ describe('a container of it', () => {
     ).rejects.toThrow('read-only file system')
     const first = await press(url, 'a')
     expect(first.status).toBe(201)
-    expect(await docker('exec', id, 'node', 'main.ts', 'doors', '--url', url)).toBeDefined()
+    expect(await docker('exec', id, 'node', 'main.js', 'doors', '--url', url)).toBeDefined()
     // Who has not ended by then is killed, and that is 137.
     await docker('stop', '--time', '2', id)
     expect(await inspect(id, '.State.ExitCode')).toBe('0')
@@ -153,7 +153,7 @@ describe('a container of it', () => {
     await press(url, 'a')
     const data = '/var/lib/duress-bridge'
     expect(
-      await docker('exec', id, 'node', 'main.ts', 'backup', '--data', data, '--to', `${data}/backups/first`),
+      await docker('exec', id, 'node', 'main.js', 'backup', '--data', data, '--to', `${data}/backups/first`),
     ).toContain('Backed up to')
     await docker('rm', '--force', id)
   })

@@ -9,7 +9,7 @@ import type { Receipt } from '../../core/command.ts'
 import type { Incident } from '../../core/incident/incident.ts'
 import type { LinkHealth } from '../../core/runner/inline.ts'
 
-const main = join(import.meta.dirname, '..', '..', 'main.ts')
+const main = join(import.meta.dirname, '..', '..', 'main.js')
 
 /** How long something may take that has no time of its own, ms; generous, since the machine may be busy. */
 const withinMs = 20_000

@@ -1,38 +1,29 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { version } from './cli/version.ts'
-import { BridgeError, errors, messageOf } from './core/error.ts'
-
-// V8 lets what is young grow to 64 MB before it looks; 8 MB cost no time that could be measured (docs/bench.md).
-// Starts in half the time, threads included, which inherit the variable. Beside the packages, where nobody writes who
-// may not change the program itself.
-process.env['NODE_COMPILE_CACHE'] = join(import.meta.dirname, 'node_modules', '.cache', 'duress-bridge')
-enableCompileCache(process.env['NODE_COMPILE_CACHE'])
+import { BridgeError, errors, messageOf } from '../core/error.ts'
+import { version } from './version.ts'
 
 /** Loaded only when asked for, so that `check` brings no server along. */
 const commands: { readonly [name: string]: () => Promise<{ readonly default: Command }> } = {
-  demo: () => import('./cli/demo.ts'),
-  run: () => import('./cli/run.ts'),
-  worker: () => import('./cli/worker.ts'),
-  check: () => import('./cli/check.ts'),
-  probe: () => import('./cli/probe.ts'),
-  trust: () => import('./cli/trust.ts'),
-  press: () => import('./cli/press.ts'),
-  doors: () => import('./cli/doors.ts'),
-  devices: () => import('./cli/devices.ts'),
-  'walk-test': () => import('./cli/walk-test.ts'),
-  service: () => import('./cli/maintenance.ts'),
-  register: () => import('./cli/register.ts'),
-  coverage: () => import('./cli/coverage.ts'),
-  'location-walk': () => import('./cli/location-walk.ts'),
-  privacy: () => import('./cli/privacy.ts'),
-  trail: () => import('./cli/trail.ts'),
-  backup: () => import('./cli/backup.ts'),
-  restore: () => import('./cli/restore.ts'),
-  healthy: () => import('./cli/healthy.ts'),
-  schema: () => import('./cli/schema.ts'),
+  demo: () => import('./demo.ts'),
+  run: () => import('./run.ts'),
+  worker: () => import('./worker.ts'),
+  check: () => import('./check.ts'),
+  probe: () => import('./probe.ts'),
+  trust: () => import('./trust.ts'),
+  press: () => import('./press.ts'),
+  doors: () => import('./doors.ts'),
+  devices: () => import('./devices.ts'),
+  'walk-test': () => import('./walk-test.ts'),
+  service: () => import('./maintenance.ts'),
+  register: () => import('./register.ts'),
+  coverage: () => import('./coverage.ts'),
+  'location-walk': () => import('./location-walk.ts'),
+  privacy: () => import('./privacy.ts'),
+  trail: () => import('./trail.ts'),
+  backup: () => import('./backup.ts'),
+  restore: () => import('./restore.ts'),
+  healthy: () => import('./healthy.ts'),
+  schema: () => import('./schema.ts'),
 }
 
 const program = new Command('duress-bridge')
