@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -24,6 +25,13 @@ const names = [
 ]
 
 afterEach(cleanUp)
+
+test.each(['main.ts', 'main.js'])('node %s is the program', (main) => {
+  const path = join(import.meta.dirname, '..', main)
+  expect(execFileSync(process.execPath, [path, '--version'], { encoding: 'utf8' })).toMatch(
+    /^\d+\.\d+\.\d+\n$/,
+  )
+})
 
 describe('help', () => {
   test('names every command, with examples and exit codes', async () => {
