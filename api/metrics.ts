@@ -34,10 +34,18 @@ export const makeMeter = (): { meter: Meter; registry: Registry } => {
     labelNames: ['capability', 'outcome'],
     registers,
   })
+  /** Looked up by name: the library would sort and hash the labels for each attempt. */
+  const counts = new Map<string, { inc(): void }>()
+  const countOf = (capability: string, outcome: 'ok' | 'failed'): { inc(): void } => {
+    const name = `${outcome} ${capability}`
+    const known = counts.get(name) ?? attempts.labels({ capability, outcome })
+    counts.set(name, known)
+    return known
+  }
   const meter: Meter = {
     toFirst: (ms) => first.observe(ms / 1_000),
     toLast: (ms) => last.observe(ms / 1_000),
-    attempt: (capability, ok) => attempts.inc({ capability, outcome: ok ? 'ok' : 'failed' }),
+    attempt: (capability, ok) => countOf(capability, ok ? 'ok' : 'failed').inc(),
   }
   return { meter, registry }
 }

@@ -1,5 +1,6 @@
 import type { Machine } from '../core/machine.ts'
-import type { Told } from '../core/trail/entry.ts'
+import { toldOf } from '../core/trail/entries.ts'
+import type { Entry, Told } from '../core/trail/entry.ts'
 
 /** Entries kept; they bridge the time until they are on disk, and stand in for the trail while there is none. */
 const keptMax = 5_000
@@ -8,17 +9,23 @@ const keptMax = 5_000
 export class Recent {
   readonly #machine: Machine
   readonly #stop: () => void
-  #told: Told[] = []
+  #told: { readonly entries: readonly Entry[]; readonly at: number }[] = []
+  #size = 0
   readonly #highlights = new Map<string, Set<string>>()
 
   constructor(machine: Machine) {
     this.#machine = machine
-    this.#stop = machine.listen((told) => this.#hear(told))
+    this.#stop = machine.listen((entries, at) => this.#hear(entries, at))
     void this.#restore()
   }
 
   of(incident: string): Told[] {
-    return this.#told.filter((entry) => entry.incident === incident)
+    return this.#told.flatMap(({ entries, at }) =>
+      toldOf(
+        entries.filter((entry) => entry.incident === incident),
+        at,
+      ),
+    )
   }
 
   /** The open incidents for which a door is shown. */
@@ -32,14 +39,20 @@ export class Recent {
     this.#stop()
   }
 
-  #hear(told: readonly Told[]): void {
-    for (const entry of told) {
-      this.#told.push(entry)
+  #hear(entries: readonly Entry[], at: number): void {
+    this.#told.push({ entries, at })
+    this.#size += entries.length
+    for (const entry of entries)
       if (entry.what === 'receipt' && entry.capability === 'door.highlight' && entry.end === 'done')
         this.#show(entry.target, entry.incident)
-    }
-    // In halves, so that a full list is not moved for every entry.
-    if (this.#told.length > 2 * keptMax) this.#told = this.#told.slice(-keptMax)
+    if (this.#size > 2 * keptMax) this.#forget()
+  }
+
+  /** In halves, so that a full list is not moved for every entry. */
+  #forget(): void {
+    let first = 0
+    while (this.#size > keptMax) this.#size -= this.#told[first++]!.entries.length
+    this.#told = this.#told.slice(first)
   }
 
   #show(door: string, incident: string | null): void {

@@ -3,6 +3,7 @@ import { every, sleep, type Timer } from '../core/clock.ts'
 import type { Json } from '../core/fact.ts'
 import type { Machine } from '../core/machine.ts'
 import type { TrailRow } from '../core/store/port.ts'
+import { toldOf } from '../core/trail/entries.ts'
 import type { Entry, Told } from '../core/trail/entry.ts'
 import { Refused } from './reply.ts'
 import { textOf } from './text.ts'
@@ -99,7 +100,7 @@ export class Stream {
   #start(): void {
     const { clock } = this.#machine
     this.#next = this.#end()
-    this.#deafen = this.#machine.listen((told) => this.#hear(told))
+    this.#deafen = this.#machine.listen((entries, at) => this.#hear(toldOf(entries, at)))
     this.#timers = [
       every(clock, lookEveryMs, () => void this.#look()),
       every(clock, beatEveryMs, () => this.#beat()),

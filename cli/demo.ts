@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { messageOf } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
+import { toldOf } from '../core/trail/entries.ts'
 import { openControl } from './demo/control.ts'
 import { type Hospital, portFor, startHospital } from './demo/hospital.ts'
 import type { Pressing } from './demo/pressing.ts'
@@ -56,7 +57,7 @@ async function demo({ data: wanted, port }: { data?: string; port: number }): Pr
     say(paint('yellow', `Port ${port} is taken: the API is at ${running.url}.`))
   sayWhere(hospital, running, data)
   const story = new Story(running.machine.site)
-  running.machine.listen((told) => story.hear(told))
+  running.machine.listen((entries, at) => story.hear(toldOf(entries, at)))
   hospital.listen((mock, received) => story.see(mock, received))
   setTimeout(() => {
     press({ device: 'triage-2-button' }).then(
@@ -91,8 +92,8 @@ const bringUp = async (data: string, port: number) => {
 const pressAndWait = async (hospital: Hospital, { machine }: Running, pressing: Pressing): Promise<Json> => {
   const heard = new Promise<Json>((resolve) => {
     const late = setTimeout(() => end({ incident: null }), pressMs)
-    const deaf = machine.listen((told) => {
-      for (const entry of told)
+    const deaf = machine.listen((entries) => {
+      for (const entry of entries)
         if (entry.what === 'press' && entry.device === pressing.device && entry.phase === 'active')
           end({ event: entry.event, incident: entry.incident, number: numberOf(machine, entry.incident) })
     })

@@ -2,7 +2,7 @@ import type { Around } from './around.ts'
 import { Bridge } from './bridge.ts'
 import type { DoorReport } from './capability.ts'
 import { type Clock, deadline } from './clock.ts'
-import type { Command, Failure, Order, Receipt } from './command.ts'
+import type { Command, Failure, Order, Outcome, Receipt } from './command.ts'
 import { Dispatch, type Refusal } from './dispatch/dispatch.ts'
 import { Due } from './dispatch/due.ts'
 import { Ledger } from './dispatch/ledger.ts'
@@ -35,7 +35,7 @@ import { Heartbeats, isHeartbeat } from './supervision/heartbeat.ts'
 import { Supervision } from './supervision/supervision.ts'
 import { Watch } from './supervision/watch.ts'
 import { Watchdog } from './supervision/watchdog.ts'
-import type { Entry, Told } from './trail/entry.ts'
+import type { Entry } from './trail/entry.ts'
 
 /** The running whole, on one machine. */
 export class Machine {
@@ -64,7 +64,7 @@ export class Machine {
   readonly #around: Around
   readonly #sites = new Map<string, Site>()
   readonly #ledger: Ledger
-  readonly #listeners = new Set<(told: readonly Told[]) => void>()
+  readonly #listeners = new Set<(entries: readonly Entry[], at: number) => void>()
   readonly #due: Due
   #stopped = false
 
@@ -133,7 +133,7 @@ export class Machine {
       attemptMs: (command) => this.ways.attemptMs(command) + this.runner.graceMs(this.ways.link(command)),
       capabilityOf: (command) => this.ways.capability(command),
       refusal: (command) => this.#refusal(command),
-      act: (link, capability, order) => this.#act(link, capability, order),
+      act: (command, order) => this.#act(command, order),
       recall: (id) => this.runner.recall(id),
       started: (tracked, send) => this.#ledger.started(tracked, send),
       retried: (tracked, dueAt, failure) => this.#retried(tracked, dueAt, failure),
@@ -250,8 +250,8 @@ export class Machine {
     for (const hash of hashes) await this.#around.forget?.(hash, before)
   }
 
-  /** Hears everything that happens, as it happens, on disk or not. Returns how to stop hearing. */
-  listen(listener: (told: readonly Told[]) => void): () => void {
+  /** Hears everything that happens and when, as it happens, on disk or not. Returns how to stop hearing. */
+  listen(listener: (entries: readonly Entry[], at: number) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -289,11 +289,10 @@ export class Machine {
   }
 
   #tell(entries: readonly Entry[], at: number): void {
-    if (this.#listeners.size === 0 || entries.length === 0) return
-    const told = entries.map((entry) => ({ ...entry, at }))
+    if (entries.length === 0) return
     for (const listener of this.#listeners) {
       try {
-        listener(told)
+        listener(entries, at)
       } catch (error) {
         this.#around.log.error({ error: messageOf(error) }, 'a watcher failed')
       }
@@ -325,13 +324,14 @@ export class Machine {
     return fire === 'unknown' && this.doors.isSettlingIn() ? 'clear' : fire
   }
 
-  async #act(link: string, capability: string, order: Order) {
-    const page = this.book.page(incidentOf(order.id))
+  async #act(command: Command, order: Order): Promise<Outcome> {
+    const { incident, capability } = command
+    const page = incident === null ? undefined : this.book.page(incident)
     if (page && !page.told) {
       page.told = true
       this.#around.meter.toFirst(this.clock.now() - page.incident.openedAt)
     }
-    const outcome = await this.runner.act(link, capability, order)
+    const outcome = await this.runner.act(this.ways.link(command), capability, order)
     this.#around.meter.attempt(capability, outcome.ok)
     return outcome
   }
@@ -379,5 +379,3 @@ export class Machine {
     this.#tell([entry], at)
   }
 }
-
-const incidentOf = (command: string): string => command.split('/', 1)[0] as string

@@ -89,14 +89,14 @@ class Exchange implements Dispatcher.DispatchHandler {
 /** Sends one request. `wanted`: the body of a success is needed. Never rejects. */
 export const exchange = (
   server: Dispatcher,
-  { method, path, headers, body }: Sending,
+  sending: Sending,
   signal: AbortSignal,
   wanted: boolean,
 ): Promise<Ended> =>
   new Promise((resolve) => {
     if (signal.aborted)
       return resolve({ is: 'broken', error: new GivenUp('given up before it was sent'), started: false })
-    server.dispatch({ method, path, headers, body }, new Exchange(signal, wanted, resolve))
+    server.dispatch(sending, new Exchange(signal, wanted, resolve))
   })
 
 /** The body as JSON, or as text where it is none. */

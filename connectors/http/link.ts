@@ -36,9 +36,11 @@ export const open = async (
   }
   const act =
     (name: Can['name']) =>
-    async (order: HttpOrder): Promise<Outcome> => {
+    (order: HttpOrder): Promise<Outcome> => {
       const found = bases.at(order.address)?.acts[name]
-      return found ? found(order) : failed('UNSUPPORTED', `no request for ${name}`, { retry: 'never' })
+      return found
+        ? found(order)
+        : Promise.resolve(failed('UNSUPPORTED', `no request for ${name}`, { retry: 'never' }))
     }
   return {
     acts: Object.fromEntries(can.map(({ name }) => [name, act(name)])) as unknown as Acts<Can, Target>,

@@ -121,9 +121,9 @@ const compileSending = (
     .map(([name, value]) => [name, compileText(value, 'header')] as const)
 
   return (order, view) => {
-    const headers = fixed.slice()
-    for (const [name, value] of filled) headers.push(name, value(view))
-    if (method !== 'GET') headers.push('idempotency-key', encodeURI(order.id))
+    const own = method === 'GET' ? [] : ['idempotency-key', encodeURI(order.id)]
+    for (const [name, value] of filled) own.push(name, value(view))
+    const headers = [...fixed, ...own]
     return { method, path: path(view) || '/', headers, body: body ? body(view) : null }
   }
 }

@@ -29,9 +29,13 @@ export class HttpServer {
   }
 
   /** Sends one request; with digest, up to two more where the server gives out a new challenge. */
-  async send(sending: Sending, signal: AbortSignal, wanted: boolean): Promise<Ended> {
-    const digest = this.#digest
-    if (!digest) return exchange(this.#pool, sending, signal, wanted)
+  send(sending: Sending, signal: AbortSignal, wanted: boolean): Promise<Ended> {
+    return this.#digest
+      ? this.#signed(this.#digest, sending, signal, wanted)
+      : exchange(this.#pool, sending, signal, wanted)
+  }
+
+  async #signed(digest: Digest, sending: Sending, signal: AbortSignal, wanted: boolean): Promise<Ended> {
     for (let left = 2; ; left--) {
       const used = digest.header(sending.method, sending.path)
       const headers = used === null ? sending.headers : [...sending.headers, 'authorization', used]

@@ -45,7 +45,7 @@ export interface Ports {
   capabilityOf(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs'>
   /** All rules of the moment of sending: expiry, conditions, silence, fire, holds. null: it may go. */
   refusal(command: Command): Refusal | null
-  act(link: string, capability: string, order: Order): Promise<Outcome>
+  act(command: Command, order: Order): Promise<Outcome>
   /** Writes an attempt down; `send` is called when it is on disk, or at once where there is no disk. */
   started(tracked: Tracked, send: () => void): void
   retried(tracked: Tracked, dueAt: number, failure: Failure): void
@@ -190,11 +190,12 @@ export class Dispatch implements LaneOwner {
   #sendNow(lane: Lane, tracked: Tracked): void {
     tracked.state = 'in-flight'
     tracked.sends++
-    void this.#attempt(tracked).then((outcome) => this.#ended(lane, tracked, outcome))
+    this.#attempt(lane, tracked)
   }
 
-  async #attempt(tracked: Tracked): Promise<Outcome> {
-    const { clock, act, linkOf } = this.#ports
+  /** Ends with the outcome, or without one when the connector does not return: whichever comes first. */
+  #attempt(lane: Lane, tracked: Tracked): void {
+    const { clock } = this
     const { command } = tracked
     const ms = this.#ports.attemptMs(command)
     const abort = new AbortController()
@@ -206,23 +207,21 @@ export class Dispatch implements LaneOwner {
       punctual(abort.signal, () => {
         if (clock.mono() > overAt) over()
       })
+    let hasEnded = false
+    const end = (outcome: Outcome) => {
+      if (hasEnded) return
+      hasEnded = true
+      stuck.cancel()
+      tracked.abort = null
+      this.#ended(lane, tracked, this.#judged(command, outcome))
+    }
     let stuck = clock.after(ms, () => {
       over()
       stuck = clock.after(graceMs, () =>
-        giveUp(failed('TIMEOUT', `${command.target}: no answer within ${ms} ms`, { effect: 'possible' })),
+        end(failed('TIMEOUT', `${command.target}: no answer within ${ms} ms`, { effect: 'possible' })),
       )
     })
-    let giveUp: (outcome: Outcome) => void = () => {}
-    const late = new Promise<Outcome>((resolve) => {
-      giveUp = resolve
-    })
-    const outcome = await Promise.race([
-      act(linkOf(command), command.capability, tracked.order(abort.signal)),
-      late,
-    ])
-    stuck.cancel()
-    tracked.abort = null
-    return this.#judged(command, outcome)
+    void this.#ports.act(command, tracked.order(abort.signal)).then(end)
   }
 
   /** Less proof than the capability demands is a failure. */

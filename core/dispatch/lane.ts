@@ -66,8 +66,11 @@ export class Lane {
     let nextAt = Number.POSITIVE_INFINITY
     /** Targets with an earlier command that waits: what sets the state of a target goes in order. */
     const queued = new Set<string>()
+    let started = false
     for (const queue of this.#waiting)
       for (let index = 0; index < queue.length; ) {
+        // What took the last place leaves the others as they are: whoever ends looks at them again.
+        if (started && this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
         const tracked = queue[index] as Tracked
         if (this.#owner.drop(tracked)) {
           // Dropping may have taken others out of the queue too.
@@ -78,6 +81,7 @@ export class Lane {
         if (at <= clock.mono()) {
           this.#take(queue, index)
           this.#start(tracked)
+          started = true
           continue
         }
         if (isStateful(tracked)) queued.add(tracked.command.target)

@@ -78,12 +78,13 @@ export class Ledger {
     if (batch.length === 0) return
     // One time for both: whoever was told finds it on the trail by that.
     const at = this.#clock.now()
-    this.#write(batch, at)
-    this.#tell(entriesOf(batch), at)
+    const entries = entriesOf(batch)
+    this.#write(batch, entries, at)
+    this.#tell(entries, at)
   }
 
   /** One receipt that the store refuses takes no other with it. */
-  #write(batch: readonly Settled[], at: number): void {
+  #write(batch: readonly Settled[], entries: readonly Entry[], at: number): void {
     const set = {
       at,
       waits: false,
@@ -92,11 +93,11 @@ export class Ledger {
         attempt,
         receipt: receipt as unknown as Json,
       })),
-      trail: { incident: null, entries: entriesOf(batch) as unknown as Json[] },
+      trail: { incident: null, entries: entries as unknown as Json[] },
     }
     void this.#store.commit(set).then((committed) => {
       if (committed.recorded || committed.because !== 'refused') return
-      if (batch.length > 1) for (const one of batch) this.#write([one], at)
+      if (batch.length > 1) for (const one of batch) this.#write([one], entriesOf([one]), at)
       else
         this.#log.error({ command: batch[0]?.command.id, why: committed.why }, 'the store refused a receipt')
     })

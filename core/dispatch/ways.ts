@@ -53,10 +53,20 @@ export class Ways {
   /** Built in, or brought by the connector; what neither knows is judged strictly. */
   capability(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs' | 'perceptible'> {
     const builtIn = capabilities[command.capability as keyof typeof capabilities]
-    const own = () =>
-      this.#site.connectors
-        .get(command.connector)
-        ?.connector.can?.find(({ name }) => name === command.capability)
-    return builtIn ?? own() ?? { proof: 'answered', expiresAfterMs: 60_000, perceptible: 'sound' }
+    return builtIn ?? this.#ownCapability(command)
+  }
+
+  #ownCapability({
+    connector,
+    capability,
+  }: Command): Pick<Capability, 'proof' | 'expiresAfterMs' | 'perceptible'> {
+    const { can } = this.#site.connectors.get(connector)?.connector ?? {}
+    return (
+      can?.find(({ name }) => name === capability) ?? {
+        proof: 'answered',
+        expiresAfterMs: 60_000,
+        perceptible: 'sound',
+      }
+    )
   }
 }

@@ -223,14 +223,15 @@ class Draft {
     const capability = this.#capability(act)
     const add = (target: Device | ContactPath, address: unknown, args: Json) =>
       this.#add(prefix, act, capability, target, address, args, dueAt, unless)
+    /** One for all that are told the same. */
+    const told = { message } as unknown as Json
     switch (act.capability) {
       case 'page.send':
         for (const name of act.to)
-          for (const path of this.#site.responders.get(name)?.paths ?? [])
-            add(path, path.address, { message } as unknown as Json)
+          for (const path of this.#site.responders.get(name)?.paths ?? []) add(path, path.address, told)
         return
       case 'event.send':
-        for (const device of this.#named(act)) add(device, device.output, { message } as unknown as Json)
+        for (const device of this.#named(act)) add(device, device.output, told)
         return
       case 'camera.preset':
       case 'camera.snapshot':

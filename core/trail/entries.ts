@@ -3,7 +3,7 @@ import type { Hold } from '../door/hold.ts'
 import type { Change } from '../incident/apply.ts'
 import type { Event } from '../intake/event.ts'
 import type { Stay } from '../location/track.ts'
-import type { Entry } from './entry.ts'
+import type { Entry, Told } from './entry.ts'
 
 /** A press as the trail has it. */
 export const pressEntry = (event: Event, incident: string | null, trace: readonly Stay[] = []): Entry => ({
@@ -41,10 +41,26 @@ export const commandEntry = ({ incident, id, target, capability }: Command): Ent
 })
 
 /** A receipt as the trail has it. */
-export const receiptEntry = ({ incident, target, capability }: Command, receipt: Receipt): Entry => {
-  const { result: _, ...rest } = receipt
-  return { what: 'receipt', incident, target, capability, ...rest }
-}
+export const receiptEntry = (
+  { incident, target, capability }: Command,
+  { command, end, why, proof, effect, attempts, at }: Receipt,
+): Entry => ({
+  what: 'receipt',
+  incident,
+  target,
+  capability,
+  command,
+  end,
+  why,
+  proof,
+  effect,
+  attempts,
+  at,
+})
+
+/** Entries with the time of their change set, for those who hear them as they happen. */
+export const toldOf = (entries: readonly Entry[], at: number): Told[] =>
+  entries.map((entry) => ({ ...entry, at }))
 
 /** A hold as the trail has it. */
 export const holdEntry = (hold: Hold): Entry => ({

@@ -34,8 +34,8 @@ it('an open breaker sends one probe at a time, at most a second apart, and fails
   let attempts = 0
   hospital.world.onAct = () => {}
   hospital.world.behaves('p1', 'refuses')
-  hospital.machine.listen((told) => {
-    attempts += told.filter((entry) => entry.what === 'retry').length
+  hospital.machine.listen((entries) => {
+    attempts += entries.filter((entry) => entry.what === 'retry').length
   })
   for (const device of ['triage-2-button', 'triage-5-button', 'lobby-button']) await hospital.press(device)
   await hospital.advance(30_000)

@@ -11,6 +11,7 @@ import { compileSite } from '../../core/site/compile.ts'
 import type { SiteConfig } from '../../core/site/config.ts'
 import type { Site } from '../../core/site/site.ts'
 import { inlineStore } from '../../core/store/inline.ts'
+import { toldOf } from '../../core/trail/entries.ts'
 import type { Told } from '../../core/trail/entry.ts'
 import { Fleet } from './fleet.ts'
 import { type Acted, scripted, World } from './scripted.ts'
@@ -89,7 +90,7 @@ export class Hospital {
       workers: this.fleet?.workers,
       meter: { toFirst() {}, toLast() {}, attempt() {} },
     })
-    this.machine.listen((told) => this.told.push(...told))
+    this.machine.listen((entries, at) => this.told.push(...toldOf(entries, at)))
     this.machine.start()
     await this.clock.settle()
   }
