@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolveSecret } from '../config/secret.ts'
-import type { Clock } from '../core/clock.ts'
+import { type Clock, sleep } from '../core/clock.ts'
 import type { Log } from '../core/connector.ts'
 import { BridgeError, messageOf } from '../core/error.ts'
 import type { Carrier } from '../core/runner/carrier.ts'
@@ -8,6 +8,12 @@ import { LateCarrier, noCarrier } from '../core/runner/late-carrier.ts'
 import type { RedisAddress } from '../core/runner/redis.ts'
 import type { Workers } from '../core/runner/remote.ts'
 import type { Site } from '../core/site/site.ts'
+
+/**
+ * BullMQ takes 100 ms to load. Right after a start the bridge has better to do: it sends what its last life has left, itself
+ * where it can, since no worker can be fit yet. ms
+ */
+const loadedAfterMs = 400
 
 /** Paths of certificates and key, PEM. */
 type TlsPaths = NonNullable<NonNullable<Site['queue']>['tls']>
@@ -26,8 +32,11 @@ export const openWorkers = async (
       ),
     ),
   )
-  // BullMQ is large: the bridge is ready before it is loaded.
-  return { carrier: new LateCarrier(() => openCarrier(queue, clock, log)), keys }
+  const open = async () => {
+    await sleep(clock, loadedAfterMs)
+    return openCarrier(queue, clock, log)
+  }
+  return { carrier: new LateCarrier(open), keys }
 }
 
 const openCarrier = async (queue: NonNullable<Site['queue']>, clock: Clock, log: Log): Promise<Carrier> => {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { messageOf } from '../core/error.ts'
+import { startThread } from '../core/store/thread.ts'
 import { keepCompiled } from './compiled.ts'
 import { levels, openLog } from './log.ts'
 import { paint, say, timeAt } from './print.ts'
@@ -38,9 +39,10 @@ Examples:
   .action(run)
 
 async function run({ config, data, logLevel }: Options): Promise<void> {
+  const thread = startThread(data)
   const site = await readSite(config, 'all')
   const { log, flush } = openLog(2, logLevel)
-  const starting = Running.start({ file: config, data, log }, site)
+  const starting = Running.start({ file: config, data, log, thread }, site)
 
   // The alarm path outlives a defect beside it; it is loud in the log and among the faults.
   const defect = (error: unknown) => {

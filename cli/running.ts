@@ -13,7 +13,7 @@ import { Machine } from '../core/machine.ts'
 import { type Catalogue, compileSite } from '../core/site/compile.ts'
 import type { SiteConfig } from '../core/site/config.ts'
 import type { Site } from '../core/site/site.ts'
-import { threadStore } from '../core/store/thread.ts'
+import { type Thread, threadStore } from '../core/store/thread.ts'
 import { Evidence } from '../core/trail/evidence.ts'
 import { openWorkers } from './queue.ts'
 import { calmMs, Starts } from './starts.ts'
@@ -25,6 +25,8 @@ export interface Settings {
   /** The data directory. */
   readonly data: string
   readonly log: Log
+  /** The store's thread, where it was started ahead; the first start takes it. */
+  readonly thread?: Thread
 }
 
 /** What became of a wish to take over a changed config. */
@@ -54,7 +56,8 @@ export class Running {
   /** Opens store and API, and starts to open the links; waits for none of them. Rejects with DATA_IN_USE, NOT_LISTENING, STORE_FAILED. */
   static async start(settings: Settings, site: Site): Promise<Running> {
     const starts = await Starts.read(settings.data, settings.log)
-    return new Running(settings, starts, await compose(settings, site, starts))
+    const { thread = null, ...rest } = settings
+    return new Running(rest, starts, await compose(rest, site, starts, thread))
   }
 
   get machine(): Machine {
@@ -132,7 +135,12 @@ interface Parts {
   readonly api: Api
 }
 
-const compose = async ({ data, log }: Settings, wanted: Site, starts: Starts): Promise<Parts> => {
+const compose = async (
+  { data, log }: Settings,
+  wanted: Site,
+  starts: Starts,
+  thread: Thread | null = null,
+): Promise<Parts> => {
   const site = starts.take(wanted)
   const clock = new SystemClock()
   const { meter, registry } = makeMeter()
@@ -141,7 +149,7 @@ const compose = async ({ data, log }: Settings, wanted: Site, starts: Starts): P
     site,
     clock,
     log,
-    openStore: (options) => threadStore({ dir: data, clock, ...options }),
+    openStore: (options) => threadStore({ dir: data, clock, ...options }, thread),
     compile: (config, revision) => compile(config, site.catalogue, revision),
     keep: (bytes) => evidence.keep(bytes),
     forget: (hash, before) => evidence.remove(hash, before),

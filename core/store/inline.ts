@@ -8,7 +8,9 @@ import { InlineTransport } from './transport.ts'
 const ballastBytes = 64 * 1_048_576
 const ownerWaitMs = 10_000
 
-export const defaults = (options: StoreOptions): DiskOptions => ({
+export const defaults = (
+  options: Pick<StoreOptions, 'dir' | 'ballastBytes' | 'ownerWaitMs'>,
+): DiskOptions => ({
   dir: options.dir,
   ballastBytes: options.ballastBytes ?? ballastBytes,
   ownerWaitMs: options.ownerWaitMs ?? ownerWaitMs,

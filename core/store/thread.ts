@@ -7,8 +7,38 @@ import type { Store, StoreOptions } from './port.ts'
 import type { Replies, Request, Transport } from './transport.ts'
 
 /** The program's store: files in a thread of their own, whatever the disk, so that a slow one never blocks a press. */
-export const threadStore = (options: StoreOptions): Store =>
-  new GatheringStore(options, new ThreadTransport(defaults(options)))
+export const threadStore = (options: StoreOptions, thread: Thread | null = null): Store =>
+  new GatheringStore(options, new ThreadTransport(defaults(options), thread))
+
+/** A thread that has opened nothing yet. */
+export interface Thread {
+  take(): Worker
+}
+
+/** Starts the thread of a store ahead, so that it loads its code while the config is read. It keeps no program running. */
+export const startThread = (dir: string): Thread => {
+  const options = defaults({ dir })
+  const worker = workerFor(options)
+  let isGone = false
+  const gone = () => {
+    isGone = true
+  }
+  worker.on('error', gone).on('exit', gone)
+  worker.unref()
+  return {
+    take: () => {
+      if (isGone) return workerFor(options)
+      worker.ref()
+      return worker
+    },
+  }
+}
+
+const workerFor = (workerData: DiskOptions): Worker =>
+  new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData,
+    resourceLimits: { maxYoungGenerationSizeMb: youngMb },
+  })
 
 /** The thread makes only short-lived rows; V8's own limit would let it hold 48 MB of them before it looks. */
 const youngMb = 6
@@ -23,11 +53,14 @@ type Reply = { readonly id: number; readonly value: unknown; readonly error?: st
 class ThreadTransport implements Transport {
   readonly #options: DiskOptions
   readonly #waiting = new Map<number, Waiting>()
+  /** For the first request. */
+  #ahead: Thread | null
   #worker: Worker | null = null
   #ids = 0
 
-  constructor(options: DiskOptions) {
+  constructor(options: DiskOptions, ahead: Thread | null) {
     this.#options = options
+    this.#ahead = ahead
   }
 
   ask<R extends Request>(request: R): Promise<Replies[R['do']]> {
@@ -45,9 +78,8 @@ class ThreadTransport implements Transport {
 
   /** A thread that dies is replaced at the next request; what was asked of it is rejected. */
   #start(): Worker {
-    const resourceLimits = { maxYoungGenerationSizeMb: youngMb }
-    const url = new URL('./worker.ts', import.meta.url)
-    const worker = new Worker(url, { workerData: this.#options, resourceLimits })
+    const worker = this.#ahead?.take() ?? workerFor(this.#options)
+    this.#ahead = null
     worker.on('message', ({ id, value, error, code }: Reply) => {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
