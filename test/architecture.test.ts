@@ -135,6 +135,7 @@ describe('the import law', () => {
       'core',
       'docker',
       'docs',
+      'main.ts',
       'mocks',
       'test',
       'vitest.config.ts',
