@@ -57,7 +57,8 @@ export class GatheringStore extends Reads implements port.Store {
   async open(): Promise<port.Opened> {
     const opened = await this.#transport.ask({ do: 'open', at: this.#options.clock.now() })
     const { file, trouble, recording, ...found } = opened
-    const rest = withNoted(found, await this.#notes.open(adoptedIn(found.register)))
+    const onRecord = { adopted: adoptedIn(found.register), floor: found.clockFloor }
+    const rest = withNoted(found, await this.#notes.open(onRecord))
     const stillOpen = new Set(rest.openIncidents.map(({ id }) => id))
     this.#notes.keep(
       [...(rest.unrecorded?.commands ?? [])].filter((id) => stillOpen.has(id.split('/', 1)[0] as string)),
@@ -165,6 +166,7 @@ export class GatheringStore extends Reads implements port.Store {
     this.#lastCommitMs = this.#options.clock.mono() - this.#startedAt
     this.#inFlight = null
     const changed = this.#stalled || written.ballastGone !== this.#ballastGone
+    if (this.#stalled) this.#notes.landed()
     this.#stalled = false
     this.#ballastGone = written.ballastGone
     if ('lost' in written) this.#stop(bundle, written.lost)

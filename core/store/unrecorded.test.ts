@@ -119,19 +119,43 @@ for (const [where, make] of [
   })
 }
 
-const note = async (dir: string, sets: readonly ChangeSet[], adopted = 0) => {
+const note = async (dir: string, sets: readonly ChangeSet[]) => {
   const notes = new Notes(dir)
-  await notes.open(adopted)
+  await notes.open({ adopted: 0, floor: 0 })
   await notes.makeRoom()
   for (const set of sets) notes.note(set)
   await notes.close()
 }
-const read = async (dir: string) => {
+const read = async (dir: string, floor = 0) => {
   const notes = new Notes(dir)
-  const unrecorded = await notes.open(0)
+  const unrecorded = await notes.open({ adopted: 0, floor })
   await notes.close()
   return unrecorded
 }
+
+test('noted while a commit took long, and on record since: the record is the newer one', async () => {
+  const dir = place()
+  const notes = new Notes(dir)
+  await notes.makeRoom()
+  notes.note(press('i1'))
+  notes.landed()
+  notes.note(press('i2', { at: 2_000 }))
+  await notes.close()
+  expect((await read(dir, 2_000))?.incidents.map(({ id }) => id)).toEqual(['i2'])
+  const later = await read(dir, 2_001)
+  expect(later).toMatchObject({ incidents: [], holds: [] })
+  expect(later?.commands.has('i1/0/pager')).toBe(true)
+})
+
+test('what was noted and then emptied is nothing', async () => {
+  const dir = place()
+  const notes = new Notes(dir)
+  await notes.makeRoom()
+  notes.note(press('i1'))
+  notes.clear()
+  await notes.close()
+  expect(await read(dir)).toBeNull()
+})
 
 test('more than there is room for: the doors that are locked come before all else, and it says that more was done', async () => {
   const dir = place()

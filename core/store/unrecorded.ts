@@ -36,13 +36,10 @@ export const withNoted = <File extends Found>(
 ): File & { readonly unrecorded: Unrecorded | null } => {
   if (!unrecorded) return { ...found, unrecorded }
   const { incidents, holds, until } = unrecorded
-  const merged = <Row extends { readonly id: string }>(rows: readonly Row[], newer: readonly Row[]) => [
-    ...new Map([...rows, ...newer].map((row) => [row.id, row])).values(),
-  ]
   return {
     ...found,
-    openIncidents: merged(found.openIncidents, incidents).sort((a, b) => a.number - b.number),
-    liveHolds: merged(found.liveHolds, holds).filter(({ ended }) => ended === null),
+    openIncidents: latest([...found.openIncidents, ...incidents]).sort((a, b) => a.number - b.number),
+    liveHolds: latest([...found.liveHolds, ...holds]).filter(({ ended }) => ended === null),
     nextIncidentNumber: Math.max(found.nextIncidentNumber, ...incidents.map(({ number }) => number + 1)),
     clockFloor: Math.max(found.clockFloor, until),
     unrecorded,
@@ -80,9 +77,11 @@ export class Notes {
 
   /**
    * Reads what the life before has noted; null when that is nothing, or nobody's business any more. `adopted`: which
-   * notes are on record. Never rejects: a start waits for no file that only an accident needs.
+   * notes are on record; `floor`: the newest time on record. What was noted before that, while a commit took long, is on
+   * record too, since sets are recorded in their order, and may have changed there. Never rejects: a start waits for no
+   * file that only an accident needs.
    */
-  async open(adopted: number): Promise<Unrecorded | null> {
+  async open({ adopted, floor }: { adopted: number; floor: number }): Promise<Unrecorded | null> {
     if (this.#path === '') return null
     try {
       const lines = await this.#newest()
@@ -91,15 +90,14 @@ export class Notes {
       this.#of = first.of ?? 0
       this.#turn = first.turn ?? 0
       this.#isWhole = first.isWhole ?? true
-      const isNews = this.#of > adopted
+      const news = this.#of > adopted ? lines.filter(({ at }) => at >= floor) : []
+      const incidents = latest(news.flatMap((line) => line.incidents))
+      const holds = latest(news.flatMap((line) => line.holds))
       const commands = new Set(lines.flatMap((line) => line.commands))
-      if (!isNews && commands.size === 0 && this.#isWhole) return null
-      const latest = <Row extends { readonly id: string }>(rows: readonly Row[]): Row[] => [
-        ...new Map(isNews ? rows.map((row) => [row.id, row]) : []).values(),
-      ]
+      if (incidents.length + holds.length + commands.size === 0 && this.#isWhole) return null
       return {
-        incidents: latest(lines.flatMap(({ incidents }) => incidents)),
-        holds: latest(lines.flatMap(({ holds }) => holds)),
+        incidents,
+        holds,
         commands,
         isWhole: this.#isWhole,
         until: Math.max(...lines.map(({ at }) => at)),
@@ -153,12 +151,17 @@ export class Notes {
     return adoptedRow(this.#of)
   }
 
+  /** What was noted while a commit took long is on disk, or will be noted again: it has no part in what is written anew. */
+  landed(): void {
+    this.#incidents.clear()
+    this.#holds.clear()
+  }
+
   /** All that was noted is on disk. */
   clear(): void {
     if (!this.#isBegun) return
     this.#isBegun = false
-    this.#incidents.clear()
-    this.#holds.clear()
+    this.landed()
     this.#commands.clear()
     this.#isWhole = true
     this.#anew = true
@@ -258,14 +261,21 @@ export class Notes {
   }
 }
 
+const latest = <Row extends { readonly id: string }>(rows: readonly Row[]): Row[] => [
+  ...new Map(rows.map((row) => [row.id, row])).values(),
+]
+
 const lineOf = (line: Line): string => `${JSON.stringify(line)}\n`
 
 /** Those that are whole: a kill may have cut off the last one. */
 const linesOf = (text: string): Line[] => {
   const lines: Line[] = []
-  for (const line of text.split('\n')) {
+  for (const json of text.split('\n')) {
     try {
-      lines.push(JSON.parse(line))
+      const line: Line = JSON.parse(json)
+      const { at, incidents, holds, commands } = line
+      if (!Number.isFinite(at) || ![incidents, holds, commands].every(Array.isArray)) break
+      lines.push(line)
     } catch {
       break
     }
