@@ -1,5 +1,5 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=6
-// JavaScript, the only file: for the first one in TypeScript Node would load its compiler before the cache is there.
+// JavaScript: for a first file in TypeScript Node would load its compiler before the cache is there.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 

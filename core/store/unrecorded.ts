@@ -47,7 +47,7 @@ export const withNoted = <File extends Found>(
 }
 
 /**
- * What is done while there is no disk, for the next life of the bridge: without it that one would do it all again as if
+ * What is done while there is no disk, or while a commit takes long, for the next life of the bridge: without it that one would do it all again as if
  * never done, and know nothing of a door that was locked. The file has its room from the start and is written over in
  * place, so that a full disk takes nothing from it; a disk that can't be written at all does. No promise rests on it: what
  * is noted here is answered as not recorded.
@@ -221,7 +221,7 @@ export class Notes {
     this.#end = bytes.length - 1
   }
 
-  /** Where there is more than room for, the ids go first, then the incidents: who is locked in matters most. */
+  /** Where there is more than room for, ids are left out, then incidents, holds last: who is locked in matters most. */
   #all(): Buffer {
     const [incidents, holds, commands] = [
       [...this.#incidents.values()],
