@@ -115,13 +115,20 @@ export const nextAnswer = (bytes: Buffer): Answer | null => {
   return null
 }
 
+/** Set in the function code of an exception (MODBUS Application Protocol 1.1b3, 7). */
+export const exceptionBit = 0x80
 const exceptionBytes = 5
 
-/** How long an answer of this function is whose third byte is `count`; 0: not one of ours. */
+/**
+ * How long an answer of this function is whose third byte is `count`; 0: not one of ours. What refuses a function that
+ * we never ask for is none either: FF FF 00 00 00, as a line idles or breaks, has a CRC that is right.
+ */
 const lengthOf = (code: number, count: number): number => {
-  if (code > 0x80) return exceptionBytes
-  if (code >= 1 && code <= 4) return 3 + count + crcBytes
-  return code === 5 || code === 6 || code === 8 ? 8 : 0
+  const asked = code & ~exceptionBit
+  const isRead = asked >= 1 && asked <= 4
+  if (!isRead && asked !== 5 && asked !== 6 && asked !== 8) return 0
+  if (code !== asked) return exceptionBytes
+  return isRead ? 3 + count + crcBytes : 8
 }
 
 interface Exception {

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { type Clock, sleep } from '../../core/clock.ts'
 import { BridgeError } from '../../core/error.ts'
-import { type Answer, answerBytes, nextAnswer, sealed } from './codec.ts'
+import { type Answer, answerBytes, exceptionBit, nextAnswer, sealed } from './codec.ts'
 import { type Channel, Port } from './port.ts'
 import { NotSent } from './refusal.ts'
 
@@ -11,7 +11,6 @@ const noiseMax = 4_096
 const keptBytes = 512
 /** Diagnostics, sub-function 0: the unit sends back what it gets (MODBUS Application Protocol 1.1b3, 6.8). */
 const diagnostics = 8
-const exceptionBit = 0x80
 /** How long a unit that does not know diagnostics must have said nothing until it is asked something else, ms. */
 const quietMs = 1_000
 
