@@ -1,5 +1,6 @@
-import { Agent, request } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { now } from './process.ts'
+import { Cutter, type Whole } from './wire.ts'
 
 /** One press as it went: what it was called afterwards, when it was sent, when it was acknowledged. */
 export interface Sent {
@@ -8,10 +9,15 @@ export interface Sent {
   readonly acknowledgedAt: number
 }
 
-/** Presses over HTTP with keep-alive, each on another badge. */
+/** As many presses are on the wire at a time; the others wait. */
+const connectionsMax = 64
+
+/** Presses over HTTP, on connections that stay, each on another badge. */
 export class Load {
   readonly #port: number
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  readonly #connections = new Set<Connection>()
+  readonly #free: Connection[] = []
+  readonly #waiting: Asking[] = []
   #next = 0
   refused = 0
   acknowledged = 0
@@ -65,7 +71,7 @@ export class Load {
   }
 
   end(): void {
-    this.#agent.destroy()
+    for (const connection of this.#connections) connection.end()
   }
 
   async #taken(all: Promise<Sent | null>[]): Promise<Sent[]> {
@@ -77,37 +83,88 @@ export class Load {
     const n = this.#next++
     const body = JSON.stringify({ id: `badge-${n}`, key: `key-${n}`, kind: 'duress' })
     const at = now()
-    const headers = { 'content-type': 'application/json', authorization: 'Bearer bench' }
     return new Promise((resolve) => {
-      const refuse = () => {
-        this.refused++
-        resolve(null)
+      const answered = (whole: Whole | null) => {
+        if (!whole?.head.startsWith('HTTP/1.1 200 ')) {
+          this.refused++
+          return resolve(null)
+        }
+        this.acknowledged++
+        const { incident: press } = JSON.parse(whole.body) as { incident: string }
+        resolve({ press, at, acknowledgedAt: now() })
       }
-      const options = {
-        host: '127.0.0.1',
-        port: this.#port,
-        method: 'POST',
-        path: '/',
-        agent: this.#agent,
-        headers,
-      }
-      const posted = request(options, (response) => {
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', (chunk: string) => {
-          text += chunk
-        })
-        response.on('end', () => {
-          if (response.statusCode !== 200) return refuse()
-          this.acknowledged++
-          const { incident: press } = JSON.parse(text) as { incident: string }
-          resolve({ press, at, acknowledgedAt: now() })
-        })
-        // Killed in the middle of its answer.
-        response.on('error', refuse)
-      })
-      posted.on('error', refuse)
-      posted.end(body)
+      this.#ask({ body, answered })
     })
+  }
+
+  #ask(asking: Asking): void {
+    const free = this.#free.pop()
+    if (free) free.ask(asking)
+    else if (this.#connections.size < connectionsMax) this.#connect().ask(asking)
+    else this.#waiting.push(asking)
+  }
+
+  #connect(): Connection {
+    const connection = new Connection(this.#port, {
+      free: () => {
+        const next = this.#waiting.shift()
+        if (next) connection.ask(next)
+        else this.#free.push(connection)
+      },
+      gone: () => {
+        this.#connections.delete(connection)
+        const at = this.#free.indexOf(connection)
+        if (at >= 0) this.#free.splice(at, 1)
+        const next = this.#waiting.shift()
+        if (next) this.#ask(next)
+      },
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+}
+
+interface Asking {
+  readonly body: string
+  /** null: the connection was refused, or lost before the answer was whole. */
+  answered(whole: Whole | null): void
+}
+
+/** One press at a time. */
+class Connection {
+  readonly #socket: Socket
+  readonly #head: string
+  #asking: Asking | null = null
+
+  constructor(port: number, told: { free(): void; gone(): void }) {
+    const cutter = new Cutter()
+    this.#head = `POST / HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\nauthorization: Bearer bench\r\n`
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    this.#socket.on('data', (bytes) => {
+      for (const whole of cutter.take(bytes)) {
+        this.#answered(whole)
+        told.free()
+      }
+    })
+    this.#socket.on('error', () => {})
+    this.#socket.once('close', () => {
+      told.gone()
+      this.#answered(null)
+    })
+  }
+
+  ask(asking: Asking): void {
+    this.#asking = asking
+    this.#socket.write(`${this.#head}content-length: ${asking.body.length}\r\n\r\n${asking.body}`)
+  }
+
+  end(): void {
+    this.#socket.destroy()
+  }
+
+  #answered(whole: Whole | null): void {
+    const asking = this.#asking
+    this.#asking = null
+    asking?.answered(whole)
   }
 }

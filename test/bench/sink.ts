@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
 import { now } from './process.ts'
+import { Cutter, headerIn } from './wire.ts'
 
 /**
  * Ten targets on ten ports. Each answers at once and notes which press it was told of and when; `report` gives, for each
@@ -28,26 +29,37 @@ const note = (id: string, target: number): void => {
   if (seen.ids.size === targets) complete++
 }
 
+const answered = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+
+const sockets = Array.from({ length: targets }, () => new Set<Socket>())
 const servers = Array.from({ length: targets }, (_, target) =>
-  createServer((request, response) => {
+  createServer({ noDelay: true }, (socket) => {
     const requests = open[target] as { now: number; most: number }
-    requests.most = Math.max(requests.most, ++requests.now)
-    let isOpen = true
-    response.once('close', () => {
-      isOpen = false
-      requests.now--
-    })
-    request.resume()
-    request.on('end', () => {
-      const answer = () => {
-        // Whoever gave up while it hung was not served.
-        if (!isOpen) return
-        note(String(request.headers['idempotency-key'] ?? ''), target)
-        response.end('{}')
+    const cutter = new Cutter()
+    let mine = 0
+    sockets[target]?.add(socket)
+    socket.on('data', (bytes) => {
+      for (const { head } of cutter.take(bytes)) {
+        mine++
+        requests.most = Math.max(requests.most, ++requests.now)
+        const answer = () => {
+          // Whoever gave up while it hung was not served.
+          if (socket.destroyed) return
+          mine--
+          requests.now--
+          note(headerIn(head, /\r\nidempotency-key: *([^\r]*)/i) ?? '', target)
+          socket.write(answered)
+        }
+        const waiting = held.get(target)
+        if (waiting) waiting.push(answer)
+        else answer()
       }
-      const waiting = held.get(target)
-      if (waiting) waiting.push(answer)
-      else answer()
+    })
+    // A contender that is killed cuts its connections.
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      requests.now -= mine
+      sockets[target]?.delete(socket)
     })
   }),
 )
@@ -81,7 +93,8 @@ const answers: { readonly [question: string]: (target: number) => unknown } = {
     [...presses].map(([press, { count, ids, lastAt, firsts }]) => [press, count, ids.size, lastAt, firsts]),
   hang: (target) => {
     held.set(target, [])
-    open[target] = { now: 0, most: 0 }
+    const requests = open[target] as { now: number; most: number }
+    requests.most = requests.now
   },
   answer: (target) => {
     const waiting = held.get(target) ?? []
@@ -93,7 +106,7 @@ const answers: { readonly [question: string]: (target: number) => unknown } = {
     const server = servers[target] as Server
     const closed = once(server, 'close')
     server.close()
-    server.closeAllConnections()
+    for (const socket of sockets[target] ?? []) socket.destroy()
     await closed
   },
   listen: async (target) => {
