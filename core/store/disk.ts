@@ -85,6 +85,11 @@ export class Disk {
     }
   }
 
+  /** What is better done between two commits than within one. */
+  tidy(): void {
+    this.#engine?.tidy()
+  }
+
   /** Starts a fresh file after the last row that is known to be on disk. Throws when there is no room for one either. */
   renew(of: Continues): void {
     this.#claim()

@@ -54,6 +54,12 @@ export const migrations: readonly string[] = [
 /** How long a commit waits for a foreign program that holds the file, ms; then it counts as failed. */
 const busyMs = 2_000
 
+/**
+ * Pages in the write-ahead log at which a commit carries them into the file itself. It should never come to that: the
+ * store does it earlier, between two commits (`Engine.tidy`).
+ */
+const walPagesMax = 8_000
+
 /** Opens a file for writing, in the mode that every promise rests on. */
 export const openDatabase = (path: string): DatabaseSync => {
   const isNew = path !== ':memory:' && !existsSync(path)
@@ -64,6 +70,7 @@ export const openDatabase = (path: string): DatabaseSync => {
     if (isNew) chmodSync(path, 0o600)
     // Only ever by exec: merely preparing PRAGMA synchronous changes it.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864')
+    db.exec(`PRAGMA wal_autocheckpoint = ${walPagesMax}`)
     return db
   } catch (error) {
     db.close()

@@ -28,6 +28,9 @@ export interface Anchor {
 /** In one step: between two, any commit would make SQLite begin anew. */
 const allPages = 2_147_483_647
 
+/** Pages in the write-ahead log from which they are carried into the file; SQLite's own default. */
+const walPages = 1_000
+
 /** One file, synchronously. Any error that leaves it means: don't use this file any more (`disk.ts` decides). */
 export class Engine {
   readonly path: string
@@ -38,6 +41,7 @@ export class Engine {
   readonly #key: KeyObject
   #writer!: Writer
   readonly #owner: StatementSync
+  readonly #wal: StatementSync
 
   /** Opens or makes a file and reads what is open in it; `take` or `follow` comes before anything is written. */
   constructor(path: string, key: KeyObject) {
@@ -47,6 +51,7 @@ export class Engine {
     try {
       migrate(this.#db, path)
       this.#owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'epoch'")
+      this.#wal = this.#db.prepare('PRAGMA wal_checkpoint(NOOP)')
       this.loaded = load(this.#db)
       this.reader = new Reader(this.#db)
     } catch (error) {
@@ -120,6 +125,19 @@ export class Engine {
       await backup(source, path, { rate: allPages })
     } finally {
       if (source !== this.#db) source.close()
+    }
+  }
+
+  /**
+   * Carries what is in the write-ahead log into the file when that is much. SQLite would do it within a commit, for which
+   * a press waits. What fails here fails the next commit too, which then decides.
+   */
+  tidy(): void {
+    try {
+      const { log, checkpointed } = this.#wal.get() as { log: number; checkpointed: number }
+      if (log - checkpointed >= walPages) this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // Nothing is lost: it stays in the log.
     }
   }
 

@@ -12,9 +12,21 @@ const port = parentPort!
 const fail = (id: number, error: unknown) =>
   port.postMessage({ id, error: messageOf(error), code: (error as Partial<BridgeError>).code })
 
+let isToTidy = false
+/** Once what has been asked is answered. */
+const tidyLater = () => {
+  if (isToTidy) return
+  isToTidy = true
+  setImmediate(() => {
+    isToTidy = false
+    disk.tidy()
+  })
+}
+
 port.on('message', ({ id, request }: { id: number; request: Request }) => {
   try {
     const value = answer(disk, request)
+    if (request.do === 'write') tidyLater()
     if (!(value instanceof Promise)) return port.postMessage({ id, value })
     value.then(
       (value) => port.postMessage({ id, value }),
