@@ -4,6 +4,7 @@ import type { Command } from '../core/command.ts'
 import { BridgeError } from '../core/error.ts'
 import type { Json } from '../core/fact.ts'
 import type { Incident } from '../core/incident/incident.ts'
+import { commandOf, receiptOf } from '../core/incident/rows.ts'
 import type { Machine } from '../core/machine.ts'
 import { pathName } from '../core/site/places.ts'
 import type { IncidentRecord } from '../core/store/port.ts'
@@ -110,9 +111,9 @@ const commandsOf = ({ dispatch }: Machine, recent: Recent, record: IncidentRecor
   const receipts = new Map(
     recent.of(id).flatMap((entry) => (entry.what === 'receipt' ? [[entry.command, entry] as const] : [])),
   )
-  const known = (record?.commands ?? []).map(({ body, receipt }) => ({
-    command: body as unknown as Command,
-    receipt: receipt ?? receiptOf(receipts.get((body as { id: string }).id)),
+  const known = (record?.commands ?? []).map((row) => ({
+    command: commandOf(row),
+    receipt: receiptOf(row) ?? receiptIn(receipts.get(row.id)),
   }))
   const ids = new Set(known.map(({ command }) => command.id))
   const waiting = [...dispatch.unfinished()]
@@ -123,7 +124,7 @@ const commandsOf = ({ dispatch }: Machine, recent: Recent, record: IncidentRecor
     .filter(({ command }) => !ids.has(command))
     .map((entry) => ({
       command: { id: entry.command, target: entry.target, capability: entry.capability },
-      receipt: receiptOf(entry),
+      receipt: receiptIn(entry),
     }))
   return [
     ...[...known, ...waiting].map(({ command, receipt }) => ({ ...shown(command), receipt })),
@@ -141,7 +142,7 @@ const shown = ({ id, target, capability, connector, dueAt, expiresAt }: Command)
   expiresAt,
 })
 
-const receiptOf = (told: Told | undefined): Json => {
+const receiptIn = (told: Told | undefined): Json => {
   if (told?.what !== 'receipt') return null
   const { what: _, incident: __, target: ___, capability: ____, ...receipt } = told
   return receipt

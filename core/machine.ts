@@ -134,6 +134,7 @@ export class Machine {
       capabilityOf: (command) => this.ways.capability(command),
       refusal: (command) => this.#refusal(command),
       act: (command, order) => this.#act(command, order),
+      attempted: ({ capability }, ok) => around.meter.attempt(capability, ok),
       recall: (id) => this.runner.recall(id),
       started: (tracked, send) => this.#ledger.started(tracked, send),
       retried: (tracked, dueAt, failure) => this.#retried(tracked, dueAt, failure),
@@ -324,16 +325,14 @@ export class Machine {
     return fire === 'unknown' && this.doors.isSettlingIn() ? 'clear' : fire
   }
 
-  async #act(command: Command, order: Order): Promise<Outcome> {
+  #act(command: Command, order: Order): Promise<Outcome> {
     const { incident, capability } = command
     const page = incident === null ? undefined : this.book.page(incident)
     if (page && !page.told) {
       page.told = true
       this.#around.meter.toFirst(this.clock.now() - page.incident.openedAt)
     }
-    const outcome = await this.runner.act(this.ways.link(command), capability, order)
-    this.#around.meter.attempt(capability, outcome.ok)
-    return outcome
+    return this.runner.act(this.ways.link(command), capability, order)
   }
 
   /** A command has come to its end. */

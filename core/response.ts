@@ -9,7 +9,7 @@ import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
 import type { Book, Page } from './incident/book.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow, messageOf } from './incident/rows.ts'
+import { commandRow, holdRow, incidentRow, messageOf, receiptBody } from './incident/rows.ts'
 import { stoppedBy } from './plan/condition.ts'
 import type { Fire } from './plan/fire.ts'
 import { plan, type Wanted } from './plan/plan.ts'
@@ -166,7 +166,7 @@ export class Response {
     const end = (command: Command, kind: Receipt['end'], why: string): void => {
       const receipt = unsent(command, kind, why, clock.now())
       rows.push(commandRow(command, 0))
-      settles.push({ command: command.id, attempt: 0, receipt: receipt as unknown as Json })
+      settles.push({ command: command.id, attempt: 0, receipt: receiptBody(receipt) })
       entries.push(receiptEntry(command, receipt))
     }
     const carriers = new Map<object, string>()

@@ -3,7 +3,7 @@ import { Tracked } from './dispatch/tracked.ts'
 import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
 import type { Incident } from './incident/incident.ts'
-import { commandRow, holdRow, incidentRow, sharedWith } from './incident/rows.ts'
+import { commandOf, commandRow, holdRow, incidentRow, sharedWith } from './incident/rows.ts'
 import type { Machine } from './machine.ts'
 import { plan } from './plan/plan.ts'
 import { commandsMax } from './response.ts'
@@ -31,7 +31,7 @@ export const restore = async (machine: Machine): Promise<void> => {
     const { confirmed, ended } = body as unknown as Hold
     if (confirmed || ended) book.page(incident ?? '')?.commands.add(id)
   }
-  const commands = opened.unfinishedCommands.map(({ body }) => body as unknown as Command)
+  const commands = opened.unfinishedCommands.map(commandOf)
   doors.restore(
     opened.liveHolds.map(({ body }) => body as unknown as Hold),
     commands.filter(({ capability }) => capability === 'door.release'),
@@ -91,7 +91,7 @@ const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Prom
   const alive: Tracked[] = []
   for (const row of rows) {
     if (dispatch.has(row.id)) continue
-    const stored = row.body as unknown as Command
+    const stored = commandOf(row)
     const effect =
       row.inFlight || row.effect === 'possible' || mayBeDone(machine, stored) ? 'possible' : 'none'
     const command = sharedWith(row.body) === null ? stored : anew(stored)

@@ -46,6 +46,8 @@ export interface Ports {
   /** All rules of the moment of sending: expiry, conditions, silence, fire, holds. null: it may go. */
   refusal(command: Command): Refusal | null
   act(command: Command, order: Order): Promise<Outcome>
+  /** Counts an attempt that has ended. */
+  attempted(command: Command, ok: boolean): void
   /** Writes an attempt down; `send` is called when it is on disk, or at once where there is no disk. */
   started(tracked: Tracked, send: () => void): void
   retried(tracked: Tracked, dueAt: number, failure: Failure): void
@@ -138,7 +140,7 @@ export class Dispatch implements LaneOwner {
 
   /** Something changed that refusals depend on (acknowledged, fire): looks at everything that waits. */
   review(): void {
-    for (const lane of this.#lanes.values()) lane.pump()
+    for (const lane of this.#lanes.values()) lane.review()
   }
 
   /** Starts nothing more; what is in flight is aborted. */
@@ -213,6 +215,7 @@ export class Dispatch implements LaneOwner {
       hasEnded = true
       stuck.cancel()
       tracked.abort = null
+      this.#ports.attempted(command, outcome.ok)
       this.#ended(lane, tracked, this.#judged(command, outcome))
     }
     let stuck = clock.after(ms, () => {

@@ -60,8 +60,20 @@ export class Lane {
 
   /** Starts what may start, most urgent first; looks again when something can have changed. */
   pump(): void {
-    // Nothing can start: whoever ends looks again, and at the latest the timer.
-    if (this.#size === 0 || (this.#inFlight >= this.#atOnce && this.#timer)) return
+    if (this.#size === 0) return
+    const { clock } = this.#owner
+    const opensAt = this.#opensAt()
+    // Nothing can start: whoever ends looks again, and at the latest the timer. A target that hangs costs nobody more the
+    // longer its queue is.
+    if (this.#timer && opensAt > clock.mono()) {
+      this.#lookAt(opensAt)
+      return
+    }
+    this.review()
+  }
+
+  /** Looks at each that waits: whether it is still wanted, and whether it may start. */
+  review(): void {
     const { clock } = this.#owner
     let nextAt = Number.POSITIVE_INFINITY
     /** Targets with an earlier command that waits: what sets the state of a target goes in order. */
@@ -101,7 +113,7 @@ export class Lane {
     this.#timerAt = at
     this.#timer = clock.after(at - clock.mono(), () => {
       this.#timer = null
-      this.pump()
+      this.review()
     })
   }
 
@@ -131,14 +143,22 @@ export class Lane {
     this.#timer?.cancel()
   }
 
+  /** When the lane itself lets the next one start, on the monotonic clock; infinity while one must end first. */
+  #opensAt(): number {
+    return this.#inFlight >= (this.breaker.isOpen ? 1 : this.#atOnce)
+      ? Number.POSITIVE_INFINITY
+      : this.breaker.nextAt()
+  }
+
   /** When a command may start, on the monotonic clock; infinity while it waits for another to end. */
   #startsAt(tracked: Tracked, queued: ReadonlySet<string>): number {
-    if (this.#inFlight >= (this.breaker.isOpen ? 1 : this.#atOnce)) return Number.POSITIVE_INFINITY
+    const opensAt = this.#opensAt()
+    if (opensAt === Number.POSITIVE_INFINITY) return opensAt
     const { target } = tracked.command
     if (isStateful(tracked) && (this.#busy.has(target) || queued.has(target))) return Number.POSITIVE_INFINITY
     if (!this.#owner.isUp(tracked)) return Number.POSITIVE_INFINITY
     // A probe goes with the most urgent command, whatever pause that one had.
-    return this.breaker.isOpen ? this.breaker.nextAt() : tracked.notBefore
+    return this.breaker.isOpen ? opensAt : tracked.notBefore
   }
 
   #start(tracked: Tracked): void {

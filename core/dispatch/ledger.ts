@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Command, Failure, Receipt } from '../command.ts'
 import type { Log } from '../connector.ts'
 import type { Json } from '../fact.ts'
+import { receiptBody } from '../incident/rows.ts'
 import type { Store } from '../store/port.ts'
 import { isHeartbeat } from '../supervision/heartbeat.ts'
 import { receiptEntry } from '../trail/entries.ts'
@@ -91,7 +92,7 @@ export class Ledger {
       settles: batch.map(({ command, attempt, receipt }) => ({
         command: command.id,
         attempt,
-        receipt: receipt as unknown as Json,
+        receipt: receiptBody(receipt),
       })),
       trail: { incident: null, entries: entries as unknown as Json[] },
     }

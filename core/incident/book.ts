@@ -66,6 +66,7 @@ export class Book {
 
   /** The incident of a page after a change. */
   turn(page: Page, incident: Incident): void {
+    if (page.incident === incident) return
     if (page.incident.location.place !== incident.location.place) this.#remove(page)
     page.incident = incident
     this.#index(page)

@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts'
+import type { Command, Receipt } from '../command.ts'
 import type { Hold } from '../door/hold.ts'
 import type { Json } from '../fact.ts'
 import type { CommandRow, HoldRow, IncidentRow } from '../store/port.ts'
@@ -16,7 +16,7 @@ export const incidentRow = ({ incident, lookAt }: Page): IncidentRow => ({
 })
 
 /**
- * What the store keeps of a command; `attempt` 1: its first attempt starts with this very commit. A message that another
+ * What the store keeps of a command, each thing once; `attempt` 1: its first attempt starts with this very commit. A message that another
  * command of the same change set carries already is kept there, `sameAs` its id: ten targets are told one thing. The store
  * gives unfinished commands back with their message (store/messages.ts).
  */
@@ -27,8 +27,48 @@ export const commandRow = (command: Command, attempt: number, sameAs: string | n
   dueAt: command.dueAt,
   expiresAt: command.expiresAt,
   attempt,
-  body: (sameAs === null ? command : { ...command, args: { sameAs } }) as unknown as Json,
+  body: bodyOf(command, sameAs) as unknown as Json,
 })
+
+/** What a row of a command says only in its body. */
+type Said = Omit<Command, 'id' | 'incident' | 'target' | 'dueAt' | 'expiresAt'>
+
+const bodyOf = (
+  { connector, capability, address, args, priority, unless }: Command,
+  sameAs: string | null,
+) => ({
+  connector,
+  capability,
+  address,
+  args: sameAs === null ? args : { sameAs },
+  priority,
+  unless,
+})
+
+/** The command that a row stands for. Bodies of earlier versions say all of it themselves. */
+export const commandOf = ({ id, incident, target, dueAt, expiresAt, body }: CommandRow): Command => ({
+  id,
+  incident,
+  target,
+  dueAt,
+  expiresAt,
+  ...(body as unknown as Said),
+})
+
+/** What the store keeps of a receipt beside its command. */
+export const receiptBody = ({ end, why, proof, effect, attempts, at, result }: Receipt): Json => ({
+  end,
+  why,
+  proof,
+  effect,
+  attempts,
+  at,
+  result,
+})
+
+/** The receipt of a command, whole; null while it has none. */
+export const receiptOf = ({ id, receipt }: { readonly id: string; readonly receipt: Json | null }): Json =>
+  receipt === null ? null : { command: id, ...(receipt as object) }
 
 /** The message of a command, which several may share; null where it carries none. */
 export const messageOf = ({ args }: Command): object | null =>

@@ -49,6 +49,10 @@ export const migrations: readonly string[] = [
   DROP INDEX command_incident;
   DROP INDEX fact_at;
   `,
+  `
+  -- Nothing here: but what is written from now on, an older version can't read. Bodies of commands and receipts leave out
+  -- what their rows say already.
+  `,
 ]
 
 /** How long a commit waits for a foreign program that holds the file, ms; then it counts as failed. */

@@ -13,6 +13,8 @@ const outputsMax = 20
 const realOutputsMax = 3
 /** What real presses prove is written together, so long after the first of them, ms. */
 const writeAfterMs = 1_000
+/** As many are written at once at most: a thousand would hold up a commit that presses wait for. */
+const writeMax = 50
 
 /** One row that somebody brings from a list of their own. */
 export interface Brought {
@@ -116,7 +118,8 @@ export class Proofs {
     const row = { kind: 'test', name: device, body }
     this.#register.put(row)
     this.#proven.push({ row, entry })
-    this.#timer ??= this.#clock.after(writeAfterMs, () => this.flush())
+    if (this.#proven.length >= writeMax) this.flush()
+    else this.#timer ??= this.#clock.after(writeAfterMs, () => this.flush())
   }
 
   #prove(device: string, proof: Proof, incident: string): void {
