@@ -12,6 +12,9 @@ export interface Sent {
 /** As many presses are on the wire at a time; the others wait. */
 const connectionsMax = 64
 
+/** V8 compiles what runs often within so long of a full load, ms. */
+const warmingMs = 3_000
+
 /** Presses over HTTP, on connections that stay, each on another badge. */
 export class Load {
   readonly #port: number
@@ -50,7 +53,7 @@ export class Load {
 
   /**
    * Keeps `atOnce` presses on their way, for `seconds` or until `presses` are sent; `complete` tells how many have
-   * arrived whole. Returns how many a second did, without those of the first second.
+   * arrived whole. Returns how many a second did, without those of the first seconds, in which code is still compiled.
    */
   async kept(atOnce: number, seconds: number, presses: number, complete: () => Promise<number>) {
     const startedAt = now()
@@ -60,7 +63,7 @@ export class Load {
     let last = first
     while (all.length < presses && last.at < startedAt + 1_000 * seconds) {
       last = { complete: await complete(), at: now() }
-      if (last.at < startedAt + 1_000) first = last
+      if (last.at < startedAt + warmingMs) first = last
       const onTheirWay = all.length - last.complete - (this.refused - refusedBefore)
       const sending = Math.min(presses - all.length, Math.max(0, atOnce - onTheirWay))
       for (let n = 0; n < sending; n++) all.push(this.#press())

@@ -35,7 +35,7 @@ const isWanted = (name: string, among: readonly string[]): boolean =>
 
 const rounds = quick ? 1 : 3
 const crashes = quick ? 1 : 2
-const paceSeconds = quick ? { steady: 3, sustained: 3 } : { steady: 5, sustained: 4 }
+const paceSeconds = quick ? { steady: 3, sustained: 5 } : { steady: 5, sustained: 7 }
 const targetSeconds = quick ? { calm: 2, hanging: 5, refusing: 3 } : { calm: 5, hanging: 20, refusing: 10 }
 
 const dir = mkdtempSync(join(tmpdir(), 'duress-rivals-'))
