@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 // V8 lets what is young grow to 64 MB before it looks, and the allocator of the C library keeps room for each thread: the first
 // line bounds both, which costs no time that could be measured (docs/bench.md).
+
 // Starts in half the time, threads included, which inherit the variable. Beside the packages, where nobody writes who
 // may not change the program itself.
 process.env['NODE_COMPILE_CACHE'] = join(import.meta.dirname, 'node_modules', '.cache', 'duress-bridge')

@@ -16,9 +16,9 @@ export const incidentRow = ({ incident, lookAt }: Page): IncidentRow => ({
 })
 
 /**
- * What the store keeps of a command, each thing once; `attempt` 1: its first attempt starts with this very commit. A message that another
- * command of the same change set carries already is kept there, `sameAs` its id: ten targets are told one thing. The store
- * gives unfinished commands back with their message (store/messages.ts).
+ * What the store keeps of a command, each thing once; `attempt` 1: its first attempt starts with this very commit. A
+ * message that another command of the same change set carries already is kept there, `sameAs` its id: ten targets are told
+ * one thing. The store gives unfinished commands back with their message (store/messages.ts).
  */
 export const commandRow = (command: Command, attempt: number, sameAs: string | null = null): CommandRow => ({
   id: command.id,
@@ -36,7 +36,7 @@ type Said = Omit<Command, 'id' | 'incident' | 'target' | 'dueAt' | 'expiresAt'>
 const bodyOf = (
   { connector, capability, address, args, priority, unless }: Command,
   sameAs: string | null,
-) => ({
+): Said => ({
   connector,
   capability,
   address,
@@ -56,15 +56,7 @@ export const commandOf = ({ id, incident, target, dueAt, expiresAt, body }: Comm
 })
 
 /** What the store keeps of a receipt beside its command. */
-export const receiptBody = ({ end, why, proof, effect, attempts, at, result }: Receipt): Json => ({
-  end,
-  why,
-  proof,
-  effect,
-  attempts,
-  at,
-  result,
-})
+export const receiptBody = ({ command: _, ...said }: Receipt): Json => said
 
 /** The receipt of a command, whole; null while it has none. */
 export const receiptOf = ({ id, receipt }: { readonly id: string; readonly receipt: Json | null }): Json =>

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -148,4 +148,16 @@ test('nothing is written for a set that has nothing to say', async () => {
   const { store } = await start(place())
   expect(await store.commit(quiet({}))).toEqual({ recorded: true })
   expect(await store.trail(1, 10)).toEqual([])
+})
+
+test('the write-ahead log is carried into the file between commits, without waiting for one that fills it', async () => {
+  const dir = place()
+  const { store } = await start(dir)
+  const megabyte = 1_048_576
+  for (let n = 0; n < 6; n++) {
+    const entries = [{ what: 'words', words: 'x'.repeat(megabyte) }]
+    await store.commit(quiet({ trail: { incident: null, entries } }))
+  }
+  const inFile = () => statSync(join(dir, 'duress.db')).size
+  await until('it is in the file', () => inFile() > 4 * megabyte)
 })

@@ -47,10 +47,10 @@ export const withNoted = <File extends Found>(
 }
 
 /**
- * What is done while there is no disk, or while a commit takes long, for the next life of the bridge: without it that one would do it all again as if
- * never done, and know nothing of a door that was locked. The file has its room from the start and is written over in
- * place, so that a full disk takes nothing from it; a disk that can't be written at all does. No promise rests on it: what
- * is noted here is answered as not recorded.
+ * What is done while there is no disk, or while a commit takes long, for the next life of the bridge: without it that one
+ * would do it all again as if never done, and know nothing of a door that was locked. The file has its room from the start
+ * and is written over in place, so that a full disk takes nothing from it; a disk that can't be written at all does. No
+ * promise rests on it: what is noted here is answered as not recorded.
  */
 export class Notes {
   readonly #path: string
