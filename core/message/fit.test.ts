@@ -50,8 +50,8 @@ describe('what people are told', () => {
       possibleRepeat: true,
     })
     expect(say(all, { now: pressed + 40_000 })).toBe(
-      'DRILL ESCALATED DURESS ED Triage 2, 40 s ago, SILENT: no radio speakers, by J. Meyer, 14:02:11, #42, ' +
-        'coming: Unit 7, two presses, REPEAT?, late 40 s',
+      'DRILL ESCALATED DURESS ED Triage 2, 40 s ago, SILENT: no radio speakers, by J. Meyer, 14:02:11, #42 REPEAT?, ' +
+        'coming: Unit 7, two presses, late 40 s',
     )
   })
 
@@ -100,7 +100,13 @@ describe('what people are told', () => {
     expect(say(message({}, { from: 'fixed' }), { now: pressed + 45_000 })).toMatch(/, late 45 s$/)
     expect(say(message({}, { from: 'fixed' }), { now: pressed + 600_000 })).toMatch(/, late 10 min$/)
     expect(say(message({}, { from: 'fixed' }), { now: pressed + 5 * 3_600_000 })).toMatch(/, late 5 h$/)
-    expect(say(message({ possibleRepeat: true }))).toMatch(/, REPEAT\?$/)
+    expect(say(message({ possibleRepeat: true }))).toMatch(/, #42 REPEAT\?$/)
+  })
+
+  test('a possible repeat is said before what may be long', () => {
+    const position = { latitude: 41.8807, longitude: -87.629, accuracyM: 8 }
+    const long = message({ who: 'Home Care 2', possibleRepeat: true }, { address: 'x '.repeat(99), position })
+    expect(say(long, { characters: 80 })).toContain('#42 REPEAT?')
   })
 
   test('notes such as that of a weapon are passed on', () => {

@@ -58,12 +58,12 @@ export const fit = (message: Message, limits: Limits): string => {
     message.silent ? 'SILENT: no radio speakers' : '',
     message.who ? `by ${message.who}` : '',
     timeOf(message.receivedAt, message.timezone, now, true),
-    `#${message.number}`,
+    // In one piece, so that whoever is told of it again also reads that: a long address or position comes after it.
+    message.possibleRepeat ? `#${message.number} REPEAT?` : `#${message.number}`,
     message.acknowledgedBy ? `coming: ${message.acknowledgedBy}` : '',
     ...message.notes,
     message.where.place === null ? '' : (message.where.address ?? ''),
     globe(message.where.position),
-    message.possibleRepeat ? 'REPEAT?' : '',
     late(now - message.dueAt),
   ]
   return bounded(drill + pieces.map(clean).filter(Boolean).join(', '), limits)
