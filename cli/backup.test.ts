@@ -114,6 +114,29 @@ describe('a backup of a running bridge', () => {
     expect((await run('trail', 'verify', '--data', elsewhere, '--head', head)).code).toBe(0)
   })
 
+  test('of a bridge that was killed has what only its journal had', async () => {
+    const dir = newDir()
+    const data = join(dir, 'data')
+    const { program, url } = await startBridge(dir, data)
+    await press(url, 'first')
+    // While somebody else writes the file, it gets nothing.
+    const other = new DatabaseSync(join(data, 'duress.db'))
+    other.exec('BEGIN IMMEDIATE')
+    const incident = await press(url, 'last')
+    program.signal('SIGKILL')
+    await program.ended
+    other.close()
+    const [to, elsewhere] = [join(dir, 'backup'), join(dir, 'elsewhere')]
+    expect((await run('backup', '--data', data, '--to', to)).code).toBe(0)
+    expect((await run('restore', '--from', to, '--data', elsewhere)).code).toBe(0)
+    expect(keysIn(elsewhere)).not.toContain('last')
+    const again = await startBridge(dir, elsewhere)
+    expect(await press(again.url, 'last')).toBe(incident)
+    again.program.signal('SIGTERM')
+    expect(await again.program.ended).toBe(0)
+    expect(keysIn(elsewhere)).toContain('last')
+  })
+
   test('is readable by its owner only, and laid out like the data: `trail` reads it', async () => {
     const dir = newDir()
     const data = await recorded(dir)

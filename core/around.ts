@@ -10,7 +10,7 @@ export interface Around {
   readonly site: Site
   readonly clock: Clock & { raise?(floor: number): void }
   readonly log: Log
-  openStore(options: Pick<StoreOptions, 'state' | 'changed'>): Store
+  openStore(options: Pick<StoreOptions, 'state' | 'changed' | 'misfit'>): Store
   /** Compiles a stored revision of the config again; null when it can't be. */
   compile(config: Json, revision: string): Site | null
   keep(bytes: Uint8Array, about: { mediaType: string; capturedAt: number }): Promise<string>

@@ -74,11 +74,14 @@ export class Machine {
     const store = around.openStore({
       state: () => (machine ? snapshot(machine) : []),
       changed: (health) => machine?.watch.storeTurned(health),
+      misfit: (why) => around.log.error({ why }, 'a change set does not fit the records; it is in none'),
     })
     const opened = await store.open()
     // Time never runs backwards over a restart, whatever the wall clock says.
     around.clock.raise?.(opened.clockFloor)
     machine = new Machine(around, store, opened)
+    const { why } = opened.health
+    if (why !== null) around.log.error({ why }, 'the records are not as the last life left them')
     await restore(machine)
     return machine
   }

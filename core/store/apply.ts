@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { chainOf, digestOf } from '../trail/chain.ts'
 import { op, type Value, widths } from './encode.ts'
+import { keysForMs } from './load.ts'
 
 /** A set that the store may not take; only it fails, not its batch. */
 class Refused extends Error {}
@@ -32,6 +33,7 @@ export class Writer {
   readonly #key: KeyObject
   readonly #statements: StatementSync[] = []
   readonly #keyOwner: StatementSync
+  readonly #dropKey: StatementSync
   readonly #addTrail: StatementSync
   readonly #addTouched: StatementSync
   head: Head
@@ -68,7 +70,8 @@ export class Writer {
     }
     for (const [name, text] of Object.entries(sql))
       this.#statements[op[name as keyof typeof op]] = db.prepare(text)
-    this.#keyOwner = db.prepare('SELECT id, incident, answer FROM fact WHERE source = ? AND key = ?')
+    this.#keyOwner = db.prepare('SELECT id, incident, answer, at FROM fact WHERE source = ? AND key = ?')
+    this.#dropKey = db.prepare('DELETE FROM fact WHERE source = ? AND key = ?')
     this.#addTrail = db.prepare(insert('trail', 'seq, at, incidents, digest, chain, payload'))
     this.#addTouched = db.prepare(insert('trail_incident', 'incident, seq', 'ON CONFLICT DO NOTHING'))
   }
@@ -90,7 +93,14 @@ export class Writer {
       const changed = this.#statements[kind]!.run(...values).changes
       if (changed > 0) continue
       if (kind === op.fact) {
-        const owner = this.#keyOwner.get(values[0] as string, values[1] as string)
+        const [source, key] = values as [string, string]
+        const owner = this.#keyOwner.get(source, key)
+        // Used so long ago, it is no repeat: counters begin again, and memory has been asked long since.
+        if (at - (owner?.['at'] as number) > keysForMs) {
+          this.#dropKey.run(source, key)
+          this.#statements[kind]!.run(...values)
+          continue
+        }
         repeated([owner?.['id'] as string, owner?.['incident'] as string | null, owner?.['answer'] as string])
         return endOf(flat, next)
       }

@@ -1,4 +1,5 @@
 import { encode, type Value } from './encode.ts'
+import { unpacked } from './journal.ts'
 import type { KnownKey } from './keys.ts'
 import type { ChangeSet, Committed } from './port.ts'
 
@@ -27,6 +28,15 @@ export class Bundle {
   /** Somebody waits for it. */
   waits = false
   sealed = false
+
+  /** One again that is in the journal: whoever waited for it has been told. */
+  static kept(bytes: Uint8Array, { rows, sets }: { rows: number; sets: number }): Bundle {
+    const bundle = new Bundle()
+    for (const value of unpacked(bytes)) bundle.flat.push(value)
+    for (let n = 0; n < sets; n++) bundle.sets.push(null)
+    bundle.rows = rows
+    return bundle
+  }
 }
 
 /** The change sets that are not on disk, in order, and the count of those that found no room. */
@@ -46,16 +56,31 @@ export class Backlog {
   }
 
   add(set: ChangeSet, waiting: Waiting | null): void {
+    const last = this.#last()
+    this.#grow(last, encode(set, last.flat), waiting)
+    if (set.waits) last.waits = true
+  }
+
+  /** A set that is encoded already. */
+  addAgain(flat: readonly Value[]): void {
+    const last = this.#last()
+    last.flat.push(...flat)
+    this.#grow(last, 1, null)
+  }
+
+  #last(): Bundle {
     let last = this.#bundles.at(-1)
     if (!last || last.sealed || last.rows >= bundleRows) {
       last = new Bundle()
       this.#bundles.push(last)
     }
-    const rows = encode(set, last.flat)
-    last.rows += rows
+    return last
+  }
+
+  #grow(bundle: Bundle, rows: number, waiting: Waiting | null): void {
+    bundle.rows += rows
     this.rows += rows
-    last.sets.push(waiting)
-    if (set.waits) last.waits = true
+    bundle.sets.push(waiting)
   }
 
   lose({ at }: ChangeSet): void {

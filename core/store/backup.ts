@@ -7,6 +7,7 @@ import { evidenceIn } from '../trail/evidence.ts'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { isFull, storeFiles } from './files.ts'
+import { type Filed, filedIn, journalPath, unfiled } from './journal.ts'
 import { type Manifest, manifestName, sumOf, sync } from './manifest.ts'
 import { versionOf } from './schema.ts'
 
@@ -46,13 +47,21 @@ export const backUp = async (
   try {
     await rm(dir, { recursive: true, force: true })
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    // Before the store, so that what it no longer has is there already.
+    await copyJournal(data, dir)
     const copies = await copyStore(data, dir)
+    const isJournalNeeded = unfiled(dir, filedOf(copies.at(-1) as string)).length > 0
+    if (!isJournalNeeded) await rm(journalPath(dir), { force: true })
     await copyFile(join(data, 'trail.key'), join(dir, 'trail.key'))
     await chmod(join(dir, 'trail.key'), 0o600)
     // After the store: a picture is kept before the receipt that names it is written.
     const evidence = await copyEvidence(data, dir)
     const { broken, head } = verifyTrail(copies, key)
-    const store = [...copies.map((path) => basename(path)), 'trail.key']
+    const store = [
+      ...copies.map((path) => basename(path)),
+      'trail.key',
+      ...(isJournalNeeded ? ['journal'] : []),
+    ]
     const sums = [...evidence]
     for (const name of store) sums.push(await summed(dir, name))
     const manifest: Manifest = {
@@ -80,6 +89,22 @@ export const backUp = async (
     if (error instanceof BridgeError) throw error
     const what = isFull(error) ? 'there is no room' : messageOf(error)
     throw new BridgeError('STORE_FAILED', `${data} can't be backed up to ${to}: ${what}`, { cause: error })
+  }
+}
+
+const copyJournal = async (data: string, dir: string): Promise<void> => {
+  if (!existsSync(journalPath(data))) return
+  await copyFile(journalPath(data), journalPath(dir))
+  await chmod(journalPath(dir), 0o600)
+  await sync(journalPath(dir))
+}
+
+const filedOf = (path: string): Filed | null => {
+  const db = new DatabaseSync(path, { readOnly: true })
+  try {
+    return filedIn(db)
+  } finally {
+    db.close()
   }
 }
 

@@ -6,6 +6,8 @@ import { trailKey } from '../trail/key.ts'
 import { Ballast } from './ballast.ts'
 import type { Value } from './encode.ts'
 import { firstFile, isFull, nextFile, own, storeFiles } from './files.ts'
+import { type Filed, type JournalRecord, newStore, type Part, unfiled } from './journal.ts'
+import type { Loaded } from './load.ts'
 import type { TrailHead } from './port.ts'
 import type { Slice } from './prune.ts'
 import type { Reader } from './reader.ts'
@@ -30,6 +32,8 @@ export interface Continues {
   readonly head: TrailHead
   readonly file: string | null
   readonly why: string
+  /** What the fresh file has once it is adopted. */
+  readonly filed: Filed
 }
 
 /** A data directory with its lock, its ballast and the one file that is written: which file that is, and until when. */
@@ -46,6 +50,8 @@ export class Disk {
   readonly #givenUp: Engine[] = []
   /** The file that is being opened, to name it when that fails. */
   #trying: string | null = null
+  /** What the journal has and no file. */
+  #unfiled: readonly JournalRecord[] = []
 
   constructor(options: DiskOptions, mono: () => number) {
     this.#options = options
@@ -60,12 +66,15 @@ export class Disk {
       this.#key ??= this.#isMemory ? createSecretKey(randomBytes(32)) : trailKey(this.#options.dir)
       const key = this.#key
       engine = this.#withRoom(() => this.#newest(key))
+      const trouble = this.#takeUnfiled(engine)
       const { unread } = engine.loaded
       if (unread.length > 0)
         return this.#salvage(engine, at, `${basename(engine.path)} is damaged: ${unread.join('; ')}`)
       const epoch = this.#withRoom(() => engine!.take())
+      if (this.#unfiled.length > 0) this.#withRoom(() => engine!.catchUp(this.#unfiled))
+      this.#unfiled = []
       this.#engine = engine
-      return opened(engine.loaded, epoch, engine, null)
+      return opened(engine.loaded, epoch, engine, { trouble, filed: engine.filed as Filed })
     } catch (error) {
       if (error instanceof BridgeError) throw error
       refuseWhatNobodyCanMend(error, this.#options.dir)
@@ -73,11 +82,11 @@ export class Disk {
     }
   }
 
-  write(flat: readonly Value[]): Written {
+  write(parts: readonly Part[], upTo: number): Written {
     const engine = this.#engine
     if (!engine) return { lost: 'no file is open', ballastGone: this.#ballast.gone }
     try {
-      return { applied: this.#withRoom(() => engine.write(flat)), ballastGone: this.#ballast.gone }
+      return { applied: this.#withRoom(() => engine.write(parts, upTo)), ballastGone: this.#ballast.gone }
     } catch (error) {
       this.#engine = null
       this.#givenUp.push(engine)
@@ -112,6 +121,8 @@ export class Disk {
         chain,
         why: of.why,
       })
+      this.#fresh.filed = of.filed
+      for (const { flat } of this.#unfiled) this.#fresh.replay(flat)
     } catch (error) {
       this.#dropFresh(path)
       throw error
@@ -120,7 +131,7 @@ export class Disk {
 
   /** Writes a part of what happened meanwhile. */
   replay(flat: readonly Value[]): void {
-    this.#onFresh((fresh) => fresh.write(flat, 'replay'))
+    this.#onFresh((fresh) => fresh.replay(flat))
   }
 
   /** Writes the rest and what is open now; from here on the fresh file is the store's. */
@@ -128,6 +139,7 @@ export class Disk {
     const { head } = this.#onFresh((fresh) => fresh.complete(past, present, at))
     this.#engine = this.#fresh
     this.#fresh = null
+    this.#unfiled = []
     return { head, file: basename(this.#engine!.path) }
   }
 
@@ -191,20 +203,65 @@ export class Disk {
     return new Engine(firstFile(dir), key)
   }
 
-  /** Carries over what a damaged file still gives; without a disk for it, the bridge starts from memory. */
+  /** Why the journal can't be read, in words: the file is as it was until right before the last life ended. */
+  #takeUnfiled(engine: Engine | null): string | null {
+    try {
+      this.#unfiled = this.#left(engine)
+      return null
+    } catch (error) {
+      return `the journal can't be read, and the last moment before the stop may be missing: ${messageOf(error)}`
+    }
+  }
+
+  /** What the journal has of this file's and the file has not; all of it, when the file does not even say that. */
+  #left(engine: Engine | null): JournalRecord[] {
+    if (this.#isMemory) return []
+    const { dir } = this.#options
+    if (!engine) return unfiled(dir, null)
+    const { filed } = engine
+    return filed ? unfiled(dir, filed) : []
+  }
+
+  /** Carries over what a damaged file and the journal still give; without a disk for it, the bridge starts from memory. */
   #salvage(engine: Engine | null, at: number, why: string): OpenedFile {
-    const loaded = engine?.loaded ?? nothing(why)
     if (engine) this.#givenUp.push(engine)
+    if (this.#unfiled.length === 0) this.#takeUnfiled(engine)
+    const known = engine?.loaded ?? nothing(why)
+    const loaded = { ...this.#withUnfiled(known, at), unread: [why] }
     const epoch = loaded.epoch + 1
     const head = headOf(loaded.head)
     const file = this.#trying
+    const filed = { store: newStore(), upTo: this.#unfiled.at(-1)?.n ?? 0 }
     try {
-      this.renew({ at: Math.max(at, loaded.clockFloor), epoch, head, file, why })
+      this.renew({ at: Math.max(at, loaded.clockFloor), epoch, head, file, why, filed })
       this.adopt([], stateOf(loaded, at), at)
-      return opened({ ...loaded, unread: [why] }, epoch, this.#engine, why)
+      return opened(loaded, epoch, this.#engine, { trouble: why, filed })
     } catch (error) {
       if (error instanceof BridgeError) throw error
-      return opened({ ...loaded, unread: [why] }, epoch, null, `${why}; no fresh file: ${messageOf(error)}`)
+      const trouble = `${why}; no fresh file: ${messageOf(error)}`
+      return opened(loaded, epoch, null, { trouble, filed })
+    }
+  }
+
+  /** What was read of a file, with what the journal has beyond it. */
+  #withUnfiled(loaded: Loaded, at: number): Loaded {
+    if (this.#unfiled.length === 0) return loaded
+    const memory = new Engine(':memory:', this.#key as KeyObject)
+    try {
+      memory.follow({ ...loaded.head, file: '', why: '' }, loaded.epoch)
+      memory.replay(stateOf(loaded, at))
+      memory.catchUp(this.#unfiled)
+      const { clockFloor, nextIncidentNumber } = memory.loaded
+      return {
+        ...memory.loaded,
+        epoch: loaded.epoch,
+        head: loaded.head,
+        clockFloor: Math.max(clockFloor, loaded.clockFloor),
+        nextIncidentNumber: Math.max(nextIncidentNumber, loaded.nextIncidentNumber),
+        moreCommands: loaded.moreCommands,
+      }
+    } finally {
+      memory.close()
     }
   }
 

@@ -2,11 +2,14 @@ import type { Timer } from '../clock.ts'
 import { messageOf } from '../error.ts'
 import { actNow, Backlog, type Bundle, type Waiting } from './backlog.ts'
 import type { Written } from './disk.ts'
+import { withoutFact } from './encode.ts'
+import { Filing } from './filing.ts'
+import { type Filed, Journal, packed, unpacked } from './journal.ts'
 import { answeredOf, Keys, type KnownKey } from './keys.ts'
 import type * as port from './port.ts'
 import { Reads } from './reads.ts'
 import { renew } from './recovery.ts'
-import { settleAll } from './settle.ts'
+import { repeatsIn, settleAll } from './settle.ts'
 import type { Applied } from './sqlite.ts'
 import type { Transport } from './transport.ts'
 import { adoptedIn, Notes, withNoted } from './unrecorded.ts'
@@ -30,8 +33,18 @@ export class GatheringStore extends Reads implements port.Store {
   readonly #keys = new Keys()
   readonly #backlog = new Backlog()
   readonly #notes: Notes
+  readonly #filing: Filing
+  readonly #hasJournal: boolean
+  #journal: Journal | null = null
+  #isAppending = false
+  /** Why the file is given up, as soon as the journal has what is on its way there. */
+  #lost: string | null = null
+  #filed: Filed = { store: 0, upTo: 0 }
+  /** Bundles so far, over all lives of the store. */
+  #count = 0
   #inFlight: Bundle | null = null
   #startedAt = 0
+  #stall: Timer | null = null
   #stalled = false
   #immediate: NodeJS.Immediate | null = null
   #ride: Timer | null = null
@@ -47,22 +60,29 @@ export class GatheringStore extends Reads implements port.Store {
   #lastCommitMs = 0
   #ballastGone = false
 
-  constructor(options: port.StoreOptions, transport: Transport) {
+  /** `hasJournal`: answers as soon as a journal has it, and not only once it is in the file. */
+  constructor(options: port.StoreOptions, transport: Transport, hasJournal: boolean) {
     super(options, transport)
     this.#options = options
     this.#transport = transport
     this.#notes = new Notes(options.dir)
+    this.#hasJournal = hasJournal && options.dir !== ':memory:'
+    this.#filing = new Filing(options.clock, transport, (written) => this.#written(written))
   }
 
   async open(): Promise<port.Opened> {
     const opened = await this.#transport.ask({ do: 'open', at: this.#options.clock.now() })
-    const { file, trouble, recording, ...found } = opened
+    const { file, trouble, recording, filed, ...found } = opened
     const onRecord = { adopted: adoptedIn(found.register), floor: found.clockFloor }
     const rest = withNoted(found, await this.#notes.open(onRecord))
     const stillOpen = new Set(rest.openIncidents.map(({ id }) => id))
     this.#notes.keep(
       [...(rest.unrecorded?.commands ?? [])].filter((id) => stillOpen.has(id.split('/', 1)[0] as string)),
     )
+    this.#filed = filed
+    this.#count = filed.upTo
+    this.#filing.upTo = filed.upTo
+    await this.#openJournal()
     this.#isOpen = true
     this.#recording = recording
     this.#why = trouble
@@ -142,7 +162,7 @@ export class GatheringStore extends Reads implements port.Store {
     this.#immediate = null
     this.#ride?.cancel()
     this.#ride = null
-    if (this.#inFlight || !this.#recording) return
+    if (this.#inFlight || !this.#recording || this.#lost !== null) return
     const [bundle] = this.#backlog.take()
     if (bundle) this.#write(bundle)
     else this.#idle?.()
@@ -152,52 +172,106 @@ export class GatheringStore extends Reads implements port.Store {
     const { clock } = this.#options
     this.#inFlight = bundle
     this.#startedAt = clock.mono()
-    const stall = clock.after(stallMs, () => this.#stall())
-    const finish = (written: Written) => {
-      stall.cancel()
-      this.#finish(bundle, written)
+    this.#stall = clock.after(stallMs, () => this.#goOnUnrecorded())
+    const n = ++this.#count
+    const bytes = this.#journal ? packed(bundle.flat) : null
+    if (
+      bytes &&
+      this.#journal?.append(n, bytes, this.#filing.upTo, (error) => this.#kept(bundle, n, bytes, error))
+    )
+      this.#isAppending = true
+    else this.#fileNow(bundle, n)
+  }
+
+  /** Without a journal, or when it has no room: whoever waits is told once it is in the file. */
+  #fileNow(bundle: Bundle, n: number): void {
+    const { rows, sets } = bundle
+    const then = (applied: Applied) => this.#finish(bundle, applied, true)
+    this.#filing.add({ n, rows, sets: sets.length, what: bundle, then })
+  }
+
+  /** The journal has it, or can't be written. */
+  #kept(bundle: Bundle, n: number, bytes: Uint8Array, error: Error | null): void {
+    this.#isAppending = false
+    if (error) {
+      void this.#journal?.close(this.#filing.upTo)
+      this.#journal = null
+      this.#fileNow(bundle, n)
+    } else {
+      const { rows, sets } = bundle
+      const keys = sets.map((waiting) => (waiting?.repeats ? null : (waiting?.key ?? null)))
+      const then = (applied: Applied) => this.#placed(bytes, keys, applied)
+      this.#filing.add({ n, rows, sets: sets.length, what: bytes, then })
+      this.#finish(bundle, { refused: [], repeated: repeatsIn(bundle) }, false)
     }
-    this.#transport
-      .ask({ do: 'write', flat: bundle.flat })
-      .then(finish, (error) => finish({ lost: messageOf(error), ballastGone: this.#ballastGone }))
+    if (this.#lost !== null) this.#stop(this.#lost)
   }
 
-  #finish(bundle: Bundle, written: Written): void {
-    this.#lastCommitMs = this.#options.clock.mono() - this.#startedAt
-    this.#inFlight = null
-    const changed = this.#stalled || written.ballastGone !== this.#ballastGone
-    if (this.#stalled) this.#notes.landed()
-    this.#stalled = false
+  /** What was told to be recorded is in the file now, or did not fit there. */
+  #placed(bytes: Uint8Array, keys: readonly (KnownKey | null)[], { refused, repeated }: Applied): void {
+    for (const key of keys) if (key) key.isFiled = true
+    for (const [, why] of refused) this.#options.misfit?.(why)
+    for (const [index] of repeated) {
+      if (!keys[index]) continue
+      // Memory had forgotten a key of today; what was done is written down all the same.
+      this.#backlog.addAgain(withoutFact(unpacked(bytes), index))
+      this.#schedule(false)
+    }
+  }
+
+  /** A transaction of the file has come to its end. */
+  #written(written: Written): void {
+    const changed = written.ballastGone !== this.#ballastGone
     this.#ballastGone = written.ballastGone
-    if ('lost' in written) this.#stop(bundle, written.lost)
-    else this.#goOnAfter(bundle, written.applied)
-    if (changed) this.#changed()
-    if (changed && this.#ballastGone && this.#recording) this.#tendLater()
+    if ('lost' in written) {
+      this.#lost = written.lost
+      if (!this.#isAppending) this.#stop(written.lost)
+      return
+    }
+    this.#head = written.applied.head
+    if (!changed) return
+    this.#changed()
+    if (this.#ballastGone) this.#tendLater()
   }
 
-  #goOnAfter(bundle: Bundle, applied: Applied): void {
-    this.#head = applied.head
+  #finish(bundle: Bundle, applied: Omit<Applied, 'head'>, isFiled: boolean): void {
+    this.#inFlight = null
+    const changed = this.#endStall()
     this.#backlog.tellGap()
     // First the next batch, so that the disk works while the responses to this one run.
     const [next, afterNext] = this.#backlog.bundles
     if (this.#closing || next?.waits || afterNext) this.#flush()
     else if (next) this.#schedule(false)
-    settleAll(bundle, applied, this.#keys)
+    settleAll(bundle, applied, this.#keys, isFiled)
     if (!this.#inFlight && this.#backlog.rows === 0) this.#notes.clear()
+    if (changed) this.#changed()
+  }
+
+  #endStall(): boolean {
+    this.#lastCommitMs = this.#options.clock.mono() - this.#startedAt
+    this.#stall?.cancel()
+    if (!this.#stalled) return false
+    this.#notes.landed()
+    this.#stalled = false
+    return true
   }
 
   /** Lets every response run that waits for the commit in flight; whether it is on disk is told later. */
-  #stall(): void {
+  #goOnUnrecorded(): void {
     this.#stalled = true
     for (const bundle of [this.#inFlight, ...this.#backlog.bundles])
       for (const waiting of bundle?.sets ?? []) if (waiting && !waiting.repeats) this.#actUnrecorded(waiting)
     this.#changed()
   }
 
-  #stop(bundle: Bundle, why: string): void {
+  #stop(why: string): void {
+    this.#lost = null
     this.#recording = false
     this.#why = why
-    this.#backlog.putBack(bundle)
+    this.#inFlight = null
+    this.#endStall()
+    // What the journal has is told already: but the fresh file must get it, too.
+    for (const bundle of this.#filing.takeBack().reverse()) this.#backlog.putBack(bundle)
     for (const { sets } of this.#backlog.bundles)
       for (const waiting of sets.splice(0, sets.length, ...sets.map(() => null)))
         if (waiting) this.#goOn(waiting)
@@ -212,11 +286,14 @@ export class GatheringStore extends Reads implements port.Store {
     this.#later = clock.after(ms, async () => {
       if (this.#closing) return
       const why = this.#why ?? ''
-      const of = { epoch: this.#epoch, head: this.#head, file: this.#file, why, at: clock.now() }
+      const filed = { store: this.#filed.store, upTo: this.#count }
+      const of = { epoch: this.#epoch, head: this.#head, file: this.#file, why, at: clock.now(), filed }
       try {
         const { head, file } = await renew(this.#transport, of, this.#backlog, this.#keys, state, this.#notes)
         this.#head = head
         this.#file = file
+        this.#filing.upTo = filed.upTo
+        await this.#openJournal()
         this.#recording = true
         this.#notes.clear()
         void this.#notes.makeRoom()
@@ -229,6 +306,22 @@ export class GatheringStore extends Reads implements port.Store {
         this.#renewAfter(Math.min(2 * ms, renewMs.last))
       }
     })
+  }
+
+  async #openJournal(): Promise<void> {
+    if (!this.#hasJournal) return
+    this.#journal ??= await Journal.open(this.#options.dir, this.#filed.store).catch(() => null)
+  }
+
+  protected override hurry(): void {
+    this.#filing.hurry()
+  }
+
+  /** What retention erases, the journal may have, too. */
+  override async prune(before: number, budgetMs: number): Promise<port.Pruned> {
+    const pruned = await super.prune(before, budgetMs)
+    await this.#journal?.wipe(this.#filing.upTo)
+    return pruned
   }
 
   #tendLater(): void {
@@ -282,7 +375,9 @@ export class GatheringStore extends Reads implements port.Store {
         this.#idle = resolve
         setImmediate(() => this.#flush())
       })
+    await this.#filing.end()
     await this.#notes.close()
+    await this.#journal?.close(this.#filing.upTo)
     await this.#transport.ask({ do: 'close' })
     await this.#transport.end()
   }

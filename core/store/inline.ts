@@ -21,7 +21,7 @@ class InlineStore extends GatheringStore {
   readonly #dir: string
 
   constructor(options: StoreOptions) {
-    super(options, new InlineTransport(defaults(options), () => options.clock.mono()))
+    super(options, new InlineTransport(defaults(options), () => options.clock.mono()), false)
     this.#dir = options.dir
   }
 

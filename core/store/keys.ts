@@ -5,6 +5,8 @@ import type { Answered, AnsweredKey, FactRow } from './port.ts'
 /** A press key and what was answered to it. */
 export interface KnownKey extends AnsweredKey {
   onDisk: boolean
+  /** In the store's file, and not only in the journal. */
+  isFiled: boolean
 }
 
 const perChunk = 2_000
@@ -15,7 +17,8 @@ export class Keys {
   readonly #known = new Map<string, KnownKey>()
 
   load(keys: readonly AnsweredKey[]): void {
-    for (const key of keys) this.#known.set(nameOf(key.source, key.key), { ...key, onDisk: true })
+    for (const key of keys)
+      this.#known.set(nameOf(key.source, key.key), { ...key, onDisk: true, isFiled: true })
   }
 
   find(source: string, key: string): KnownKey | undefined {
@@ -23,7 +26,7 @@ export class Keys {
   }
 
   add({ source, key, id, incident, answer }: FactRow, at: number): KnownKey {
-    const known = { source, key, id, incident, answer, at, onDisk: false }
+    const known = { source, key, id, incident, answer, at, onDisk: false, isFiled: false }
     this.#known.set(nameOf(source, key), known)
     if (this.#known.size > keysInMemory) this.#known.delete(this.#known.keys().next().value as string)
     return known
@@ -34,15 +37,14 @@ export class Keys {
   }
 
   /** Those that no file has. */
-  inMemory(): readonly KnownKey[] {
-    return [...this.#known.values()].filter(({ onDisk }) => !onDisk)
+  unfiled(): readonly KnownKey[] {
+    return [...this.#known.values()].filter(({ isFiled }) => !isFiled)
   }
 
   /** The keys that the file before has, as rows for a fresh one, in parts that don't hold up the event loop. */
   *chunks(): Generator<Value[]> {
-    const onDisk = [...this.#known.values()].filter((known) => known.onDisk)
-    for (let from = 0; from < onDisk.length; from += perChunk)
-      yield rowsOf(onDisk.slice(from, from + perChunk))
+    const filed = [...this.#known.values()].filter(({ isFiled }) => isFiled)
+    for (let from = 0; from < filed.length; from += perChunk) yield rowsOf(filed.slice(from, from + perChunk))
   }
 }
 

@@ -18,7 +18,8 @@ import {
 /** Command bodies that memory holds; the rest come by `due`. */
 const commandsInMemory = 20_000
 export const keysInMemory = 50_000
-const keysForMs = 86_400_000
+/** A key that was used is known for so long. */
+export const keysForMs = 86_400_000
 
 export type Loaded = Omit<Opened, 'health' | 'unrecorded' | 'trailHead' | 'epoch'> & {
   readonly epoch: number

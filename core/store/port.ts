@@ -15,7 +15,9 @@ import type { Json } from '../fact.ts'
  * - `UnfinishedCommand` has `inFlight` and `crashed`, which the rule of three crashes needs.
  * - `register` instead of `devices`: all of it is read by `open`, since all of it is needed at once.
  * - `health` is synchronous, and `StoreOptions.changed` pushes it. `check` is SQLite's quick_check.
- * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused.
+ * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused;
+ *   where a journal has answered before that is found, `StoreOptions.misfit` hears of it.
+ * - A key is used for a day, as `answered` says: then the same one is another press.
  */
 export interface Store {
   /**
@@ -25,7 +27,8 @@ export interface Store {
   open(): Promise<Opened>
   /**
    * Applies a change set, whole or not at all. Sets are applied in the order of the calls.
-   * `act` is called exactly once, as soon as the response may run: when the set is on disk; at once when the store is
+   * `act` is called exactly once, as soon as the response may run: when the set is on disk, in the journal or in the file
+   * of the store, which `due` and the reads below wait for; at once when the store is
    * not recording or the commit in flight has taken over 250 ms. It is not called for a duplicate or a refused set.
    * The promise settles only with the truth about the disk; it rejects only with what `act` threw.
    */
@@ -70,6 +73,11 @@ export interface StoreOptions {
   readonly state: () => readonly ChangeSet[]
   /** Called when recording stops or starts again, a commit stalls, or the ballast is gone or back. */
   readonly changed?: (health: Health) => void
+  /**
+   * Called for a change set that was told to be recorded, since the journal has it, and then did not fit the records: a
+   * defect, since the core makes every id and decides.
+   */
+  readonly misfit?: (why: string) => void
   /** File that is sacrificed when the disk is full, bytes; default 64 MiB, 0 for none. */
   readonly ballastBytes?: number
   /** How long to wait for another process to leave the data directory, ms; default 10,000. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { checkFile } from './check.ts'
 import type * as port from './port.ts'
-import type { Reading, Transport } from './transport.ts'
+import type { Reading, Replies, Request, Transport } from './transport.ts'
 
 /** The part of the store that is not the alarm path: reading, and care for the file. */
 export abstract class Reads {
@@ -16,12 +16,15 @@ export abstract class Reads {
 
   abstract health(): port.Health
 
+  /** Brings what is on its way into the file, where reads find it. */
+  protected abstract hurry(): void
+
   async prune(before: number, budgetMs: number): Promise<port.Pruned> {
     const { clock } = this.#options
     const until = clock.mono() + budgetMs
     const evidence: string[] = []
     for (let erased = 0; ; ) {
-      const slice = await this.#transport.ask({ do: 'prune', before })
+      const slice = await this.#ask({ do: 'prune', before })
       erased += slice.erased
       evidence.push(...slice.evidence)
       if (slice.done || clock.mono() >= until) return { erased, more: !slice.done, evidence }
@@ -40,11 +43,16 @@ export abstract class Reads {
   }
 
   async backup(path: string): Promise<void> {
-    await this.#transport.ask({ do: 'backup', path })
+    await this.#ask({ do: 'backup', path })
+  }
+
+  #ask<R extends Request>(request: R): Promise<Replies[R['do']]> {
+    this.hurry()
+    return this.#transport.ask(request)
   }
 
   #read(what: Reading, ...args: readonly unknown[]): Promise<any> {
-    return this.#transport.ask({ do: 'read', what, args })
+    return this.#ask({ do: 'read', what, args })
   }
 
   due(after: port.DueCursor | null, limit: number): Promise<readonly port.UnfinishedCommand[]> {

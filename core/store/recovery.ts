@@ -29,14 +29,17 @@ export const renew = async (
   backlog.seal()
   const count = backlog.bundles.length
   const past = backlog.bundles.slice(sent).flatMap(({ flat }) => flat)
-  const written = keys.inMemory()
+  const written = keys.unfiled()
   // The keys come after the facts that they belong to, and stand in for those that found no room in memory.
   const trail = { incident: null, entries: [] }
   const adopted = { at: of.at, waits: false, register: [notes.adopted], trail }
   const present = encodeState([...state(), adopted]).concat(rowsOf(written))
   const renewed = await transport.ask({ do: 'adopt', past, present, at: of.at })
   backlog.take(count)
-  for (const key of written) key.onDisk = true
+  for (const key of written) {
+    key.onDisk = true
+    key.isFiled = true
+  }
   return renewed
 }
 

@@ -48,7 +48,7 @@ export const restore = async (from: string, data: string): Promise<Restored> => 
     const rows = verify(dir, manifest)
     await giveTo(await stat(data), [dir, join(data, 'owner.lock')])
     // The store last: what was cut off before it is no data directory that a bridge would go on with.
-    for (const name of ['evidence', 'trail.key'].filter((name) => existsSync(join(dir, name))))
+    for (const name of ['evidence', 'trail.key', 'journal'].filter((name) => existsSync(join(dir, name))))
       await rename(join(dir, name), join(data, name))
     for (const file of storeFiles(dir).reverse()) await rename(file, join(data, basename(file)))
     await rm(dir, { recursive: true })

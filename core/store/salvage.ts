@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { genesis } from '../trail/chain.ts'
 import { encode, encodeKey, type Value } from './encode.ts'
+import type { Filed } from './journal.ts'
 import type { Loaded } from './load.ts'
 import type { ChangeSet, Opened, TrailHead } from './port.ts'
 import type { Engine } from './sqlite.ts'
@@ -11,6 +12,8 @@ export type OpenedFile = Omit<Opened, 'health' | 'unrecorded'> & {
   /** Why it isn't recording, or why this is a fresh file. */
   readonly trouble: string | null
   readonly recording: boolean
+  /** For the journal: where it goes on. */
+  readonly filed: Filed
 }
 
 /** `engine` null: what was read is all there is, and nothing can be written. */
@@ -18,7 +21,7 @@ export const opened = (
   loaded: Loaded,
   epoch: number,
   engine: Engine | null,
-  trouble: string | null,
+  more: Pick<OpenedFile, 'trouble' | 'filed'>,
 ): OpenedFile => {
   const { head, ...rest } = loaded
   return {
@@ -26,8 +29,8 @@ export const opened = (
     epoch,
     trailHead: engine?.head ?? headOf(head),
     file: engine ? basename(engine.path) : null,
-    trouble,
     recording: engine !== null,
+    ...more,
   }
 }
 

@@ -4,6 +4,7 @@ import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
 import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
 import type { Value } from './encode.ts'
+import { type Filed, filedIn, flatOf, type JournalRecord, newStore, type Part } from './journal.ts'
 import { type Loaded, load } from './load.ts'
 import type { TrailHead } from './port.ts'
 import { pruneSlice, type Slice } from './prune.ts'
@@ -25,6 +26,8 @@ export interface Anchor {
   readonly why: string
 }
 
+const setMeta = 'INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
+
 /** In one step: between two, any commit would make SQLite begin anew. */
 const allPages = 2_147_483_647
 
@@ -35,12 +38,13 @@ const walPages = 1_000
 export class Engine {
   readonly path: string
   readonly reader: Reader
-  readonly loaded: Loaded
+  loaded: Loaded
   #epoch = 0
   readonly #db: DatabaseSync
   readonly #key: KeyObject
   #writer!: Writer
   readonly #owner: StatementSync
+  readonly #filed: StatementSync
   readonly #wal: StatementSync
 
   /** Opens or makes a file and reads what is open in it; `take` or `follow` comes before anything is written. */
@@ -51,6 +55,7 @@ export class Engine {
     try {
       migrate(this.#db, path)
       this.#owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'epoch'")
+      this.#filed = this.#db.prepare(setMeta)
       this.#wal = this.#db.prepare('PRAGMA wal_checkpoint(NOOP)')
       this.loaded = load(this.#db)
       this.reader = new Reader(this.#db)
@@ -66,8 +71,28 @@ export class Engine {
     this.#db
       .prepare('INSERT INTO anchor SELECT 0, ?, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM anchor)')
       .run(genesis)
+    this.filed ??= { store: newStore(), upTo: 0 }
     this.#writer = new Writer(this.#db, this.#key, this.loaded.head)
     return this.#epoch
+  }
+
+  /** Which journal goes with this file, and how much of it is in here; null: none yet. */
+  get filed(): Filed | null {
+    return filedIn(this.#db)
+  }
+
+  set filed({ store, upTo }: Filed) {
+    this.#db.prepare(setMeta).run('journal', store)
+    this.#filed.run('filed', upTo)
+  }
+
+  /** Writes what the life before left in its journal, and reads again what is open; `take` came before it. */
+  catchUp(records: readonly JournalRecord[]): void {
+    this.#transaction(() => {
+      for (const { flat } of records) this.#oneByOne([flat], 'replay')
+      this.#filed.run('filed', records.at(-1)?.n ?? 0)
+    })
+    this.loaded = load(this.#db)
   }
 
   /** Makes a new file the continuation of another; it counts only once `complete` has been called. */
@@ -84,21 +109,29 @@ export class Engine {
     return { seq, chain: Buffer.from(chain).toString('hex') }
   }
 
-  /** Writes a batch in one transaction. When a set doesn't fit, the batch is written again one set at a time. */
-  write(flat: readonly Value[], mode: Mode = 'strict'): Applied {
+  /**
+   * Writes bundles in one transaction, the last of which has the number `upTo`. When a set doesn't fit, all is written
+   * again one set at a time.
+   */
+  write(parts: readonly Part[], upTo: number): Applied {
     try {
-      return this.#transaction(() => this.#batch(flat, mode))
+      return this.#transaction(() => this.#filedTo(upTo, this.#batch(parts)))
     } catch (error) {
       if (!isOfTheSet(error)) throw error
-      return this.#transaction(() => this.#oneByOne(flat, mode))
+      return this.#transaction(() => this.#filedTo(upTo, this.#oneByOne(parts, 'strict')))
     }
+  }
+
+  /** Writes what a continuation takes over; what it doesn't know is passed over. */
+  replay(flat: readonly Value[]): void {
+    this.#transaction(() => this.#oneByOne([flat], 'replay'))
   }
 
   /** The last batch of a continuation: the rest of the past, then what is open now without a trail of its own. */
   complete(past: readonly Value[], present: readonly Value[], at: number): Applied {
     return this.#transaction(() => {
-      this.#oneByOne(past, 'replay')
-      this.#oneByOne(present, 'replay')
+      this.#oneByOne([past], 'replay')
+      this.#oneByOne([present], 'replay')
       this.#db.prepare("INSERT INTO meta VALUES ('complete', ?)").run(at)
       return { refused: [], repeated: [], head: this.head }
     })
@@ -146,38 +179,48 @@ export class Engine {
   }
 
   #setEpoch(epoch: number): void {
-    this.#db
-      .prepare("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-      .run(epoch)
+    this.#db.prepare(setMeta).run('epoch', epoch)
     this.#epoch = epoch
   }
 
-  #batch(flat: readonly Value[], mode: Mode): Applied {
+  #filedTo(upTo: number, applied: Applied): Applied {
+    this.#filed.run('filed', upTo)
+    return applied
+  }
+
+  #batch(parts: readonly Part[]): Applied {
     const repeated: [number, Repeat][] = []
     let index = 0
-    for (let next = 0; next < flat.length; index++)
-      next = this.#writer.set(flat, next, mode, (by) => repeated.push([index, by]))
+    // One after the other, so that what is unpacked is young when it is let go.
+    for (const part of parts) {
+      const flat = flatOf(part)
+      for (let next = 0; next < flat.length; index++)
+        next = this.#writer.set(flat, next, 'strict', (by) => repeated.push([index, by]))
+    }
     return { refused: [], repeated, head: this.head }
   }
 
-  #oneByOne(flat: readonly Value[], mode: Mode): Applied {
+  #oneByOne(parts: readonly Part[], mode: Mode): Applied {
     const repeated: [number, Repeat][] = []
     const refused: [number, string][] = []
     let index = 0
-    for (let next = 0; next < flat.length; index++) {
-      const start = next
-      const { head } = this.#writer
-      this.#db.exec('SAVEPOINT one')
-      try {
-        next = this.#writer.set(flat, start, mode, (by) => repeated.push([index, by]))
-      } catch (error) {
-        if (!isOfTheSet(error)) throw error
-        this.#db.exec('ROLLBACK TO one')
-        this.#writer.head = head
-        refused.push([index, messageOf(error)])
-        next = endOf(flat, start + 4)
+    for (const part of parts) {
+      const flat = flatOf(part)
+      for (let next = 0; next < flat.length; index++) {
+        const start = next
+        const { head } = this.#writer
+        this.#db.exec('SAVEPOINT one')
+        try {
+          next = this.#writer.set(flat, start, mode, (by) => repeated.push([index, by]))
+        } catch (error) {
+          if (!isOfTheSet(error)) throw error
+          this.#db.exec('ROLLBACK TO one')
+          this.#writer.head = head
+          refused.push([index, messageOf(error)])
+          next = endOf(flat, start + 4)
+        }
+        this.#db.exec('RELEASE one')
       }
-      this.#db.exec('RELEASE one')
     }
     return { refused, repeated, head: this.head }
   }

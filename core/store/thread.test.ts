@@ -8,6 +8,7 @@ import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
 import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
+import { keysInMemory } from './load.ts'
 import type { Committed } from './port.ts'
 import { migrate, migrations, openDatabase, versionOf } from './schema.ts'
 import { threadStore } from './thread.ts'
@@ -35,9 +36,33 @@ const hold = (dir: string) => {
   return () => db.close()
 }
 
-test('a commit that hangs holds up no response, and says the truth when it is known', async () => {
+/** A store that can have no journal: what is in its place is none. */
+const startWithoutJournal = (dir: string) => {
+  mkdirSync(join(dir, 'journal'))
+  return start(dir)
+}
+
+test('a file that is held for a while costs nobody anything: the journal has it, and the file gets it', async () => {
   const dir = place()
   const { store, told } = await start(dir)
+  const letGo = hold(dir)
+  const seen: string[] = []
+  for (const name of ['i1', 'i2']) {
+    expect(await store.commit(press(name), () => seen.push(name))).toEqual({ recorded: true })
+    expect(await store.commit(press(name))).toMatchObject({
+      recorded: true,
+      duplicate: { id: `fact-${name}` },
+    })
+  }
+  expect(seen).toEqual(['i1', 'i2'])
+  letGo()
+  expect((await store.incidents({}, null)).rows.map(({ id }) => id)).toEqual(['i2', 'i1'])
+  expect(told).toEqual([])
+})
+
+test('without a journal, a commit that hangs holds up no response, and says the truth when it is known', async () => {
+  const dir = place()
+  const { store, told } = await startWithoutJournal(dir)
   const letGo = hold(dir)
   const seen: string[] = []
   const commit = async (name: string) => {
@@ -58,29 +83,72 @@ test('a commit that hangs holds up no response, and says the truth when it is kn
 
 test('a file that stays held is given up for a fresh one', async () => {
   const dir = place()
-  const { store } = await start(dir)
+  const { store, told } = await start(dir)
   const letGo = hold(dir)
   cleanups.push(letGo)
-  expect(await store.commit(press('i1'))).toMatchObject({
+  expect(await store.commit(press('i1'))).toEqual({ recorded: true })
+  await until('it gives up', () => told.some(({ recording }) => !recording))
+  expect(await store.commit(press('i2'))).toMatchObject({
     recorded: false,
     why: expect.stringContaining('locked'),
   })
   await recordingAgain(store)
   expect(storeFiles(dir)).toHaveLength(2)
+  expect((await store.trail(1, 10)).flatMap(({ incidents }) => incidents)).toEqual(['i1', 'i2'])
+  expect(await store.commit(press('i1'))).toMatchObject({ recorded: true, duplicate: { id: 'fact-i1' } })
+})
+
+test('without a journal, a file that stays held: whoever waits is told that it is not recorded', async () => {
+  const dir = place()
+  const { store } = await startWithoutJournal(dir)
+  cleanups.push(hold(dir))
+  expect(await store.commit(press('i1'))).toMatchObject({
+    recorded: false,
+    why: expect.stringContaining('locked'),
+  })
+  await recordingAgain(store)
   expect((await store.trail(1, 10)).flatMap(({ incidents }) => incidents)).toEqual(['i1'])
+})
+
+test('what does not fit the records although it was told to be there is told, and costs nothing else', async () => {
+  const misfits: string[] = []
+  const { all } = options(place(), { misfit: (why) => misfits.push(why) })
+  const store = threadStore(all)
+  cleanups.push(() => store.close())
+  await store.open()
+  const settles = [{ command: 'nobody', attempt: 1, receipt: {} }]
+  const ends = [store.commit(press('i1')), store.commit(press('i2', { settles })), store.commit(press('i3'))]
+  expect((await Promise.all(ends)).map(({ recorded }) => recorded)).toEqual([true, true, true])
+  expect((await store.incidents({}, null)).rows.map(({ id }) => id)).toEqual(['i3', 'i1'])
+  expect(misfits).toEqual(['command nobody is not at attempt 1, has ended, or is not in the store'])
+})
+
+test('a key of today that memory has forgotten: what was done is written down all the same', async () => {
+  const { store } = await start(place())
+  const only = (name: string) => ({ ...press(name), incidents: [], commands: [] })
+  await store.commit(press('i0'))
+  for (let from = 1; from <= keysInMemory; from += 1_000)
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.commit(only(`i${from + n}`))))
+  expect(store.answered('panel', 'key-i0')).toBeNull()
+  const again = { ...press('i99999'), fact: press('i0').fact! }
+  expect(await store.commit(again)).toEqual({ recorded: true })
+  await until('it is there', () => store.health().trailHead.seq === keysInMemory + 2)
+  expect((await store.incident('i99999'))?.commands).toHaveLength(2)
 })
 
 test('when its thread dies, the store goes on from memory and then in a fresh file, after the last row that was told', async () => {
   const dir = place()
   const posts = vi.spyOn(Worker.prototype, 'postMessage')
   cleanups.push(() => posts.mockRestore())
-  const { store } = await start(dir)
+  const { store, told } = await start(dir)
   expect(await store.commit(press('i1'))).toEqual({ recorded: true })
+  expect(await store.incident('i1')).not.toBeNull()
   await (posts.mock.contexts[0] as unknown as Worker).terminate()
   let acts = 0
   const ends = await Promise.all(['i2', 'i3'].map((name) => store.commit(press(name), () => acts++)))
-  expect(ends.map(({ recorded }) => recorded)).toEqual([false, false])
+  expect(ends.map(({ recorded }) => recorded)).toEqual([true, true])
   expect(acts).toBe(2)
+  await until('it is noticed', () => told.some(({ recording }) => !recording))
   await recordingAgain(store)
   expect(await store.commit(press('i2'))).toMatchObject({ recorded: true, duplicate: { id: 'fact-i2' } })
   expect(await store.commit(press('i4'))).toEqual({ recorded: true })
@@ -109,14 +177,14 @@ test('a migration backs the file up first, and goes through whole or not at all'
   copy.close()
 })
 
-test('the answer leaves only after the disk has the press: fsync returns before the line is written', async () => {
+test('the answer leaves only after the disk has the press: the journal is written before the line is', async () => {
   const log = join(place(), 'strace')
   const writer = join(import.meta.dirname, 'fixtures/writer.ts')
   const presses = 30
   const child = spawn(
     'strace',
     [
-      ...['-f', '-y', '-e', 'trace=fdatasync,fsync,write', '-s', '40', '-o', log],
+      ...['-f', '-y', '-e', 'trace=openat,pwritev,write', '-s', '40', '-o', log],
       ...[process.execPath, writer, place(), '1', '1', 'thread', `${presses}`],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -126,19 +194,21 @@ test('the answer leaves only after the disk has the press: fsync returns before 
     child.once('error', () => reject(new Error('this test needs strace: apt-get install -y strace')))
     child.once('exit', () => resolve())
   })
-  // One press at a time: before each answer a sync of the write-ahead log must have returned.
-  let syncing = ''
-  let synced = false
+  // One press at a time: before each answer a write must have returned that returns only when the disk has it.
+  const lines = readFileSync(log, 'utf8').split('\n')
+  expect(lines.filter((line) => /openat\(.*\/journal", .*O_DSYNC/.test(line))).toHaveLength(1)
+  let writing = ''
+  let written = false
   let answers = 0
-  for (const line of readFileSync(log, 'utf8').split('\n')) {
+  for (const line of lines) {
     const thread = line.split(' ')[0]!
-    if (/f(data)?sync\(\d+<.*duress\.db-wal>/.test(line)) {
-      if (line.endsWith('= 0')) synced = true
-      else syncing = thread
-    } else if (thread === syncing && /sync resumed.*= 0$/.test(line)) synced = true
+    if (/pwritev\(\d+<.*\/journal>/.test(line)) {
+      if (/= \d+$/.test(line)) written = true
+      else writing = thread
+    } else if (thread === writing && /pwritev resumed.*= \d+$/.test(line)) written = true
     if (!/write\(.*"\+i\d+\\n"/.test(line)) continue
-    expect([line, synced]).toEqual([line, true])
-    synced = false
+    expect([line, written]).toEqual([line, true])
+    written = false
     answers++
   }
   expect(answers).toBe(presses)

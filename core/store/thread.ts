@@ -8,7 +8,7 @@ import type { Replies, Request, Transport } from './transport.ts'
 
 /** The program's store: files in a thread of their own, whatever the disk, so that a slow one never blocks a press. */
 export const threadStore = (options: StoreOptions, thread: Thread | null = null): Store =>
-  new GatheringStore(options, new ThreadTransport(defaults(options), thread))
+  new GatheringStore(options, new ThreadTransport(defaults(options), thread), true)
 
 /** A thread that has opened nothing yet. */
 export interface Thread {

@@ -1,5 +1,6 @@
 import { type Continues, Disk, type DiskOptions, type Written } from './disk.ts'
 import type { Value } from './encode.ts'
+import type { Part } from './journal.ts'
 import type { TrailHead } from './port.ts'
 import type { Slice } from './prune.ts'
 import type { OpenedFile } from './salvage.ts'
@@ -7,7 +8,13 @@ import type { OpenedFile } from './salvage.ts'
 /** What the client asks of the side that holds the files. */
 export type Request =
   | { readonly do: 'open'; readonly at: number }
-  | { readonly do: 'write'; readonly flat: readonly Value[] }
+  | {
+      readonly do: 'write'
+      /** Bundles in their order, as they are or as the journal has them. */
+      readonly parts: readonly Part[]
+      /** The number of the last one. */
+      readonly upTo: number
+    }
   | { readonly do: 'renew'; readonly of: Continues }
   | { readonly do: 'replay'; readonly flat: readonly Value[] }
   | {
@@ -48,7 +55,7 @@ export interface Transport {
 export const answer = (disk: Disk, request: Request): unknown => {
   switch (request.do) {
     case 'write':
-      return disk.write(request.flat)
+      return disk.write(request.parts, request.upTo)
     case 'open':
       return disk.open(request.at)
     case 'renew':

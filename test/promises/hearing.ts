@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
@@ -87,7 +87,8 @@ export class Hearing {
   }
 
   /** What is recorded of a connector, in its order: the devices. */
-  recorded(connector: string): (string | null)[] {
+  async recorded(connector: string): Promise<(string | null)[]> {
+    await this.program.filed()
     const rows = this.#rows(`SELECT body FROM fact WHERE source = '${connector}' ORDER BY n`)
     return rows.map(({ body }) => JSON.parse(body).source.device)
   }
@@ -104,7 +105,16 @@ export class Hearing {
     await until('the PUBACK of another badge', () => this.broker.deliveries.acknowledged > acknowledged)
   }
 
-  /** While somebody else writes the file nothing can be recorded, until what this returns is called; the store waits 2 s for that. */
+  /** Starts it again with something else in the place of its journal, so that each press waits for the file. */
+  async restartWithoutJournal(): Promise<void> {
+    await this.program.end()
+    const journal = join(this.program.data, 'journal')
+    rmSync(journal)
+    mkdirSync(journal)
+    await this.start()
+  }
+
+  /** While somebody else writes the file nothing can be recorded without a journal, until what this returns is called; the store waits 2 s for that. */
   occupyStore(): () => void {
     const other = new DatabaseSync(join(this.program.data, 'duress.db'))
     other.exec('BEGIN IMMEDIATE')

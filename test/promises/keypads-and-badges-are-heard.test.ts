@@ -24,13 +24,14 @@ describe('a keypad, over DC-09', () => {
   test("a teller's duress code, encrypted: security is told who and where", async () => {
     const panel = at.panel()
     expect(await panel.send(duress)).toMatchObject({ is: 'ACK' })
-    expect(at.recorded('panels')).toEqual(['teller-code'])
+    expect(await at.recorded('panels')).toEqual(['teller-code'])
     expect((await at.paged(/DURESS.*Cash Desk/i)).text).toContain('by Tess Teller')
     expect(await at.incidents()).toMatchObject([{ kind: 'duress' }])
     expect(panel.faults).toEqual([])
   })
 
   test('the ACK comes only after the record', async () => {
+    await at.restartWithoutJournal()
     const panel = at.panel()
     const release = at.occupyStore()
     expect(await panel.send(duress, { withinMs: 700 })).toBeNull()
@@ -40,7 +41,7 @@ describe('a keypad, over DC-09', () => {
     expect(await panel.again()).toMatchObject({ is: 'ACK' })
     for (let zone = 101; zone <= 120; zone++) {
       expect(await panel.send(`1120 01 ${zone}`)).toMatchObject({ is: 'ACK' })
-      expect(at.recorded('panels')).toHaveLength(zone - 99)
+      expect(await at.recorded('panels')).toHaveLength(zone - 99)
     }
   })
 
@@ -58,7 +59,7 @@ describe('a keypad, over DC-09', () => {
     await at.restartAfterKill()
     await at.isCompleteOnce(1)
     expect(await panel.again({ attempts: 3 })).toMatchObject({ is: 'ACK' })
-    expect(at.recorded('panels')).toEqual(['teller-code'])
+    expect(await at.recorded('panels')).toEqual(['teller-code'])
     await at.isCompleteOnce(1)
     await at.isToldOnce()
   })
@@ -76,17 +77,18 @@ describe('a badge, over a real broker', () => {
     expect(text).toContain('(zone only)')
     expect(text).toContain('by Ada Lund (RN)')
     await at.isCompleteOnce(1)
-    expect(at.recorded('badges')).toEqual([badgeOf(0)])
+    expect(await at.recorded('badges')).toEqual([badgeOf(0)])
   })
 
   test('the PUBACK comes only after the record', async () => {
+    await at.restartWithoutJournal()
     const release = at.occupyStore()
     await at.badges.click(tagOf(1))
     await at.othersAreAcknowledged()
     expect(at.unacknowledged).toBe(1)
     release()
     await until('the PUBACK', () => at.unacknowledged === 0)
-    expect(at.recorded('badges')).toEqual([badgeOf(1)])
+    expect(await at.recorded('badges')).toEqual([badgeOf(1)])
   })
 
   test('kill -9 after the PUBACK loses nothing and doubles nothing', async () => {
@@ -98,8 +100,10 @@ describe('a badge, over a real broker', () => {
     // Two gateways still tell of the same press; then comes that of another badge.
     await at.badges.advertise(tagOf(1), ['gw-17', 'gw-2'])
     await at.badges.click(tagOf(2))
-    await until('the press of the other badge', () => at.recorded('badges').includes(badgeOf(2)))
-    expect(at.recorded('badges')).toEqual([badgeOf(1), badgeOf(2)])
+    await until('the press of the other badge', async () =>
+      (await at.recorded('badges')).includes(badgeOf(2)),
+    )
+    expect(await at.recorded('badges')).toEqual([badgeOf(1), badgeOf(2)])
   })
 
   test('kill -9 in the midst of thirty presses: each badge is heard once', async () => {
@@ -109,9 +113,12 @@ describe('a badge, over a real broker', () => {
     await at.program.kill()
     await clicks
     await at.start()
-    await until('a press of each badge', () => new Set(at.recorded('badges')).size >= people.length)
+    await until(
+      'a press of each badge',
+      async () => new Set(await at.recorded('badges')).size >= people.length,
+    )
     for (const { id } of await at.incidents()) await at.program.settled(id)
-    expect(at.recorded('badges').sort()).toEqual(people.map((_, person) => badgeOf(person)).sort())
+    expect((await at.recorded('badges')).sort()).toEqual(people.map((_, person) => badgeOf(person)).sort())
   })
 })
 

@@ -274,10 +274,19 @@ export class Program extends Launched {
     )
   }
 
-  /** Waits until no command is without a receipt on disk: a receipt that the API shows may still be on its way there. */
+  /** Waits until no command is without a receipt in the file: a receipt that the API shows may still be on its way there. */
   written(bound = withinMs): Promise<unknown> {
     const unfinished = 'SELECT count(*) AS n FROM command WHERE receipt IS NULL'
-    return until('all receipts are on disk', () => rowsOf(this.data, unfinished)[0].n === 0, bound)
+    const isWritten = async () => {
+      await this.filed()
+      return rowsOf(this.data, unfinished)[0].n === 0
+    }
+    return until('all receipts are on disk', isWritten, bound)
+  }
+
+  /** Resolves when the file has all that the journal has: whoever reads through the API finds it there. */
+  async filed(): Promise<void> {
+    await this.get('/v1/incidents')
   }
 
   /** Waits until all links of a connector, or the one of that name, are up, or down. */
