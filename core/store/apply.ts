@@ -36,6 +36,8 @@ export class Writer {
   readonly #dropKey: StatementSync
   readonly #addTrail: StatementSync
   readonly #addTouched: StatementSync
+  /** Commands that are not written yet, by id; null: each is written as it comes. */
+  #held: Map<string, Value[]> | null = null
   head: Head
 
   constructor(db: DatabaseSync, key: KeyObject, head: Head) {
@@ -56,8 +58,8 @@ export class Writer {
         'closed_at = excluded.closed_at',
         'closed_at = CASE WHEN open = 0 AND excluded.open = 0 THEN closed_at ELSE excluded.closed_at END',
       ),
-      command: `INSERT INTO command (id, incident, target, due_at, expires_at, attempt, body, in_flight, crashed, effect)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6 > 0, 0, 'none') ON CONFLICT (id) DO NOTHING`,
+      command: `INSERT INTO command (id, incident, target, due_at, expires_at, attempt, body, receipt, in_flight, crashed,
+        effect) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6 > 0 AND ?8 IS NULL, 0, 'none') ON CONFLICT (id) DO NOTHING`,
       start: `UPDATE command SET attempt = ?2, crashed = crashed + in_flight, in_flight = 1
         WHERE id = ?1 AND attempt < ?2 AND receipt IS NULL`,
       retry: `UPDATE command SET due_at = ?3, effect = ?4, in_flight = 0
@@ -76,6 +78,47 @@ export class Writer {
     this.#addTouched = db.prepare(insert('trail_incident', 'incident, seq', 'ON CONFLICT DO NOTHING'))
   }
 
+  /** Commands wait for the end of `work`: most get their receipt in the batch that they come in, and are then written once. */
+  holding<T>(work: () => T): T {
+    const held = new Map<string, Value[]>()
+    this.#held = held
+    try {
+      const result = work()
+      for (const command of held.values()) this.#put(command)
+      return result
+    } finally {
+      this.#held = null
+    }
+  }
+
+  #put(command: readonly Value[]): void {
+    const [id, attempt, receipt] = [command[0] as Value, command[5] as Value, command[7] as Value]
+    const isNew = this.#statements[op.command]!.run(...command).changes > 0
+    if (isNew || receipt === null) return
+    // It was there already, and is left as it is; its end is the end of that one.
+    if (this.#statements[op.settle]!.run(id, attempt, receipt).changes === 0) throw misfit(id, attempt)
+  }
+
+  /** true: the row is held, or is the end of one that is. */
+  #isHeld(held: Map<string, Value[]>, kind: number, values: readonly Value[]): boolean {
+    const [id, attempt, receipt] = values as [string, number, string]
+    const command = held.get(id)
+    if (kind === op.command) {
+      if (!command) held.set(id, [...values])
+      return true
+    }
+    if (!command || (kind !== op.start && kind !== op.retry && kind !== op.settle)) return false
+    if (kind === op.settle) {
+      if (command[5] !== attempt || command[7] !== null) throw misfit(id, attempt)
+      command[7] = receipt
+      return true
+    }
+    // All of them, so that commands keep their order.
+    for (const one of held.values()) this.#put(one)
+    held.clear()
+    return false
+  }
+
   /**
    * Applies the set that starts at `from` in `flat`, and returns where the next one starts; `repeated` is told when its
    * key is used already, and then nothing of it is written. Throws Refused, or what SQLite throws.
@@ -90,6 +133,8 @@ export class Writer {
       next = after
       if (kind === op.fact || kind === op.revision) values.push(at)
       else if (kind === op.incident) values.push(values[2] === 1 ? null : at)
+      else if (kind === op.command) values.push(null)
+      if (this.#held && this.#isHeld(this.#held, kind, values)) continue
       const changed = this.#statements[kind]!.run(...values).changes
       if (changed > 0) continue
       if (kind === op.fact) {
@@ -105,9 +150,7 @@ export class Writer {
         return endOf(flat, next)
       }
       if (mode === 'strict' && (kind === op.start || kind === op.retry || kind === op.settle))
-        throw new Refused(
-          `command ${values[0]} is not at attempt ${values[1]}, has ended, or is not in the store`,
-        )
+        throw misfit(values[0] as Value, values[1] as Value)
     }
     const payload = flat[from + 3] as string | null
     if (payload !== null) this.trail(at, flat[from + 2] as string | null, payload)
@@ -124,6 +167,9 @@ export class Writer {
     this.head = { seq, chain }
   }
 }
+
+const misfit = (id: Value, attempt: Value): Refused =>
+  new Refused(`command ${id} is not at attempt ${attempt}, has ended, or is not in the store`)
 
 /** Where the set that `from` lies in ends. */
 export const endOf = (flat: readonly Value[], from: number): number => {

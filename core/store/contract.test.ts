@@ -117,26 +117,6 @@ describe.each(kinds)('a store %s', (_, make) => {
     ])
   })
 
-  test('a key of more than a day ago is no repeat: counters begin again', async () => {
-    const dir = place()
-    const day = 86_400_000
-    const first = await start(dir)
-    await first.store.commit(press('i1', { at: 1_000 }))
-    await first.store.commit(quiet({ at: 1_001 + day, trail: { incident: null, entries: ['later'] } }))
-    await first.store.close()
-    const { store, opened } = await start(dir)
-    expect(opened.keys).toEqual([])
-    const again = press('i2', { at: 1_002 + day })
-    const acts: string[] = []
-    const fact = { ...again.fact!, key: 'key-i1' }
-    expect(await store.commit({ ...again, fact }, () => acts.push('act'))).toEqual({ recorded: true })
-    expect(acts).toEqual(['act'])
-    expect((await store.incidents({}, null)).rows.map(({ id }) => id)).toEqual(['i2', 'i1'])
-    await store.close()
-    const last = await start(dir)
-    expect(last.opened.keys.map(({ key, id }) => [key, id])).toEqual([['key-i1', 'fact-i2']])
-  })
-
   test('answers a used press key as before, and applies nothing of it', async () => {
     const { store } = await start(':memory:')
     let acts = 0

@@ -115,7 +115,12 @@ export class Engine {
    */
   write(parts: readonly Part[], upTo: number): Applied {
     try {
-      return this.#transaction(() => this.#filedTo(upTo, this.#batch(parts)))
+      return this.#transaction(() =>
+        this.#filedTo(
+          upTo,
+          this.#writer.holding(() => this.#batch(parts)),
+        ),
+      )
     } catch (error) {
       if (!isOfTheSet(error)) throw error
       return this.#transaction(() => this.#filedTo(upTo, this.#oneByOne(parts, 'strict')))

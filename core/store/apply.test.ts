@@ -1,0 +1,54 @@
+import { createSecretKey } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { encode, type Value } from './encode.ts'
+import { command, incident, quiet } from './fixtures/sets.ts'
+import type { ChangeSet } from './port.ts'
+import { Engine } from './sqlite.ts'
+
+const key = createSecretKey(Buffer.alloc(32))
+const engine = (): Engine => {
+  const made = new Engine(':memory:', key)
+  made.take()
+  return made
+}
+const flatOf = (set: ChangeSet): Value[] => {
+  const flat: Value[] = []
+  encode({ ...set, trail: { incident: 'i', entries: ['said'] } }, flat)
+  return flat
+}
+
+/** A part of the life of one of two commands, fitting or not. */
+const part: fc.Arbitrary<ChangeSet> = fc
+  .record({ target: fc.constantFrom('a', 'b'), attempt: fc.nat(2), what: fc.nat(3) })
+  .map(({ target, attempt, what }) => {
+    const id = `i/0/${target}`
+    if (what === 0) return quiet({ commands: [command('i', target, attempt)] })
+    if (what === 1) return quiet({ starts: [{ command: id, attempt, at: 1 }] })
+    if (what === 2) return quiet({ retries: [{ command: id, attempt, dueAt: 9, effect: 'possible' }] })
+    return quiet({ settles: [{ command: id, attempt, receipt: { end: 'done' } }] })
+  })
+
+test('however a life is spread over batches, the records are the same, and what does not fit is refused', () => {
+  const batches = fc.array(fc.array(part, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 5 })
+  fc.assert(
+    fc.property(batches, (batches) => {
+      const [together, alone] = [engine(), engine()]
+      for (const one of [together, alone]) one.write([flatOf(quiet({ incidents: [incident('i')] }))], 0)
+      let n = 0
+      for (const sets of batches) {
+        const { refused } = together.write(sets.map(flatOf), ++n)
+        const refusedAlone = sets.flatMap((set, index) =>
+          alone.write([flatOf(set)], n).refused.map(([, why]) => [index, why]),
+        )
+        expect(refused).toEqual(refusedAlone)
+        expect(together.reader.due(null, 10)).toEqual(alone.reader.due(null, 10))
+        expect(together.head).toEqual(alone.head)
+        expect(together.reader.incident('i')).toEqual(alone.reader.incident('i'))
+      }
+      together.close()
+      alone.close()
+    }),
+    { numRuns: 300 },
+  )
+})

@@ -1,0 +1,40 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { directory, options, press, quiet } from './fixtures/sets.ts'
+import { inlineStore } from './inline.ts'
+import { threadStore } from './thread.ts'
+
+describe.each([
+  ['in a thread of its own', threadStore],
+  ['in the same process', inlineStore],
+] as const)('a press key, in a store %s', (_, make) => {
+  const cleanups: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  })
+  const start = async (dir: string) => {
+    const store = make(options(dir).all)
+    cleanups.push(() => store.close())
+    return { store, opened: await store.open() }
+  }
+
+  test('of more than a day ago is no repeat: counters begin again', async () => {
+    const { path: dir, remove } = directory()
+    cleanups.push(remove)
+    const day = 86_400_000
+    const first = await start(dir)
+    await first.store.commit(press('i1', { at: 1_000 }))
+    await first.store.commit(quiet({ at: 1_001 + day, trail: { incident: null, entries: ['later'] } }))
+    await first.store.close()
+    const { store, opened } = await start(dir)
+    expect(opened.keys).toEqual([])
+    const again = press('i2', { at: 1_002 + day })
+    const acts: string[] = []
+    const fact = { ...again.fact!, key: 'key-i1' }
+    expect(await store.commit({ ...again, fact }, () => acts.push('act'))).toEqual({ recorded: true })
+    expect(acts).toEqual(['act'])
+    expect((await store.incidents({}, null)).rows.map(({ id }) => id)).toEqual(['i2', 'i1'])
+    await store.close()
+    const last = await start(dir)
+    expect(last.opened.keys.map(({ key, id }) => [key, id])).toEqual([['key-i1', 'fact-i2']])
+  })
+})
