@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { messageOf } from '../error.ts'
 import { Bundle } from './backlog.ts'
 import type { Written } from './disk.ts'
+import { release } from './journal.ts'
 import type { Applied } from './sqlite.ts'
 import type { Transport } from './transport.ts'
 
@@ -13,7 +14,7 @@ const quietMs = 20
 /** And at the latest this long after the first, ms. */
 const atLatestMs = 250
 /** Rows that one transaction takes, except for the last bundle's. */
-const batchRows = 4_000
+const batchRows = 2_000
 
 /** A bundle on its way into the file. */
 interface Filed {
@@ -127,9 +128,10 @@ export class Filing {
     this.#written(written)
     if ('lost' in written) return
     let from = 0
-    for (const { sets, then } of batch) {
+    for (const { sets, what, then } of batch) {
       then(partOf(written.applied, from, sets))
       from += sets
+      if (!(what instanceof Bundle)) release(what)
     }
     if (this.#queue.length > this.#asked) this.#timer ??= this.#clock.after(1, () => this.#look())
     if (this.#queue.length === 0) this.#idle?.()

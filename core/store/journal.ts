@@ -49,6 +49,14 @@ export const newStore = (): number => randomInt(1, 2 ** 47)
 /** The change sets of a bundle as bytes, for the journal and for the store's thread. */
 export const packed = (flat: readonly Value[]): Uint8Array => serialize(flat)
 
+/**
+ * Gives the memory of what was packed back at once. It lives for too long to be collected while it is young, and so would
+ * pile up until the heap, which knows nothing of it, is looked through as a whole.
+ */
+export const release = (part: Part): void => {
+  if (part instanceof Uint8Array && part.buffer instanceof ArrayBuffer) part.buffer.transfer(0)
+}
+
 /** A bundle as it is, or as the journal has it. */
 export type Part = readonly Value[] | Uint8Array
 

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { BridgeError, type ErrorCode, errors } from '../error.ts'
 import type { DiskOptions } from './disk.ts'
@@ -34,14 +35,15 @@ export const startThread = (dir: string): Thread => {
   }
 }
 
-const workerFor = (workerData: DiskOptions): Worker =>
-  new Worker(new URL('./worker.ts', import.meta.url), {
-    workerData,
-    resourceLimits: { maxYoungGenerationSizeMb: youngMb },
-  })
+const workerFor = (workerData: DiskOptions): Worker => {
+  // `resourceLimits` would say it for this thread alone, but a limit of the whole process, as the program has, wins over it.
+  // The main thread's heap is laid out already; other threads that come later do with as little.
+  setFlagsFromString(`--max-semi-space-size=${youngMb}`)
+  return new Worker(new URL('./worker.ts', import.meta.url), { workerData })
+}
 
-/** The thread makes only short-lived rows; V8's own limit would let it hold 48 MB of them before it looks. */
-const youngMb = 6
+/** Half of what is young there, MB: the thread makes only short-lived rows, and would let 16 MB of them pile up. */
+const youngMb = 2
 
 interface Waiting {
   readonly resolve: (value: any) => void

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { SystemClock } from '../clock.ts'
 import { type BridgeError, messageOf } from '../error.ts'
 import { Disk, type DiskOptions } from './disk.ts'
+import { release } from './journal.ts'
 import { answer, type Request } from './transport.ts'
 
 /** The store's thread: one request after the other. */
@@ -26,7 +27,10 @@ const tidyLater = () => {
 port.on('message', ({ id, request }: { id: number; request: Request }) => {
   try {
     const value = answer(disk, request)
-    if (request.do === 'write') tidyLater()
+    if (request.do === 'write') {
+      for (const part of request.parts) release(part)
+      tidyLater()
+    }
     if (!(value instanceof Promise)) return port.postMessage({ id, value })
     value.then(
       (value) => port.postMessage({ id, value }),
