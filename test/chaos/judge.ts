@@ -15,6 +15,19 @@ const pageRows = 5_000
 
 const reader = (file: string): DatabaseSync => new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
 
+/** Facts by their key and incidents by their id, in files that are there now. */
+interface Records {
+  readonly facts: readonly { get(key: string): any }[]
+  readonly known: readonly { get(id: string): any }[]
+}
+
+const recordsOf = (stores: readonly DatabaseSync[]): Records => ({
+  facts: stores.map((store) =>
+    store.prepare("SELECT id, incident, at FROM fact WHERE source = 'buttons' AND key = ?"),
+  ),
+  known: stores.map((store) => store.prepare('SELECT 1 FROM incident WHERE id = ?')),
+})
+
 /** What is acknowledged and has no fact of its own: only counted, or lost. */
 interface Uncounted {
   readonly press: PressRow
@@ -41,14 +54,11 @@ export class Judge {
     const stores = storeFiles(this.#data).reverse().map(reader)
     try {
       const page = record.prepare('SELECT rowid AS r, * FROM press WHERE rowid > ? ORDER BY rowid LIMIT ?')
-      const facts = stores.map((store) =>
-        store.prepare("SELECT id, incident, at FROM fact WHERE source = 'buttons' AND key = ?"),
-      )
-      const known = stores.map((store) => store.prepare('SELECT 1 FROM incident WHERE id = ?'))
+      const on = recordsOf(stores)
       // Acknowledged in another order than pressed: a late one is looked at by the last look, which begins anew.
       for (let rows: any[] | null = null; !rows || rows.length === pageRows; ) {
         rows = page.all(this.#pressed, pageRows)
-        for (const press of rows) this.#press(press, facts, known, times)
+        for (const press of rows) this.#press(press, on, times)
         this.#pressed = rows.at(-1)?.r ?? this.#pressed
       }
     } finally {
@@ -56,12 +66,7 @@ export class Judge {
     }
   }
 
-  #press(
-    press: PressRow,
-    facts: readonly { get(key: string): any }[],
-    known: readonly { get(id: string): any }[],
-    times: Times,
-  ): void {
+  #press(press: PressRow, { facts, known }: Records, times: Times): void {
     this.#found.looked('recorded')
     const key = `"b${press.button}" p-${press.n}`
     let fact: any
@@ -87,6 +92,9 @@ export class Judge {
     const files = storeFiles(this.#data)
     const stores = files.map(reader)
     try {
+      // What was looked at right after its acknowledgement was in the journal alone.
+      const on = recordsOf([...stores].reverse())
+      for (const { press } of this.#uncounted.splice(0)) this.#press(press, on, times)
       const walk = new TrailWalk(this.#found)
       for (const [index, store] of stores.entries()) {
         if (index > 0) walk.nextFile()
