@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { close, constants, fsync, ftruncate, open, readFileSync, writev } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
@@ -90,7 +90,7 @@ export class Journal {
     const fd = await promisify(open)(journalPath(dir), flags, 0o600)
     try {
       // Its name must last, too.
-      const folder = await promisify(open)(dirname(journalPath(dir)), constants.O_RDONLY)
+      const folder = await promisify(open)(dir, constants.O_RDONLY)
       await promisify(fsync)(folder).finally(() => close(folder))
       return new Journal(fd, store)
     } catch (error) {

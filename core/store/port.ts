@@ -28,8 +28,8 @@ export interface Store {
   /**
    * Applies a change set, whole or not at all. Sets are applied in the order of the calls.
    * `act` is called exactly once, as soon as the response may run: when the set is on disk, in the journal or in the file
-   * of the store, which `due` and the reads below wait for; at once when the store is
-   * not recording or the commit in flight has taken over 250 ms. It is not called for a duplicate or a refused set.
+   * of the store, which `due` and the reads below wait for; at once when the store is not recording or the commit in
+   * flight has taken over 250 ms. It is not called for a duplicate or a refused set.
    * The promise settles only with the truth about the disk; it rejects only with what `act` threw.
    */
   commit(set: ChangeSet, act?: () => void): Promise<Committed>
