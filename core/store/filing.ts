@@ -17,7 +17,7 @@ const atLatestMs = 250
 const batchRows = 2_000
 
 /** A bundle on its way into the file. */
-interface Filed {
+interface Unfiled {
   readonly n: number
   readonly rows: number
   readonly sets: number
@@ -32,7 +32,7 @@ export class Filing {
   readonly #transport: Transport
   readonly #written: (written: Written) => void
   /** Those that were asked for come first, so many as `#asked` says. */
-  #queue: Filed[] = []
+  #queue: Unfiled[] = []
   #asked = 0
   #rows = 0
   #timer: Timer | null = null
@@ -52,12 +52,12 @@ export class Filing {
   }
 
   /** `then` is called once it is in the file, unless that fails. */
-  add(filed: Filed): void {
+  add(unfiled: Unfiled): void {
     this.#lastAt = this.#clock.mono()
     if (this.#queue.length === this.#asked) this.#firstAt = this.#lastAt
-    this.#queue.push(filed)
-    this.#rows += filed.rows
-    if (filed.what instanceof Bundle) this.hurry()
+    this.#queue.push(unfiled)
+    this.#rows += unfiled.rows
+    if (unfiled.what instanceof Bundle) this.hurry()
     else if (this.#rows >= batchRows && this.#asked === 0) this.#ask()
     else this.#timer ??= this.#clock.after(quietMs, () => this.#look())
   }
@@ -85,7 +85,9 @@ export class Filing {
     this.#rows = 0
     const left = this.#queue.splice(0)
     this.#idle?.()
-    return left.map((filed) => (filed.what instanceof Bundle ? filed.what : Bundle.kept(filed.what, filed)))
+    return left.map((unfiled) =>
+      unfiled.what instanceof Bundle ? unfiled.what : Bundle.kept(unfiled.what, unfiled),
+    )
   }
 
   #look(): void {
@@ -99,9 +101,9 @@ export class Filing {
   }
 
   #ask(): void {
-    const batch: Filed[] = []
+    const batch: Unfiled[] = []
     for (let rows = 0; rows < batchRows && this.#queue.length > this.#asked; this.#asked++) {
-      const next = this.#queue[this.#asked] as Filed
+      const next = this.#queue[this.#asked] as Unfiled
       rows += next.rows
       batch.push(next)
     }
@@ -111,19 +113,19 @@ export class Filing {
     const done = (written: Written) => {
       if (life === this.#life) this.#done(batch, written)
     }
-    const upTo = (batch.at(-1) as Filed).n
+    const upTo = (batch.at(-1) as Unfiled).n
     const parts = batch.map(({ what }) => (what instanceof Bundle ? what.flat : what))
     this.#transport
       .ask({ do: 'write', parts, upTo })
       .then(done, (error) => done({ lost: messageOf(error), ballastGone: this.#ballastGone }))
   }
 
-  #done(batch: readonly Filed[], written: Written): void {
+  #done(batch: readonly Unfiled[], written: Written): void {
     this.#ballastGone = written.ballastGone
     if ('applied' in written) {
       this.#queue.splice(0, batch.length)
       this.#asked -= batch.length
-      this.upTo = (batch.at(-1) as Filed).n
+      this.upTo = (batch.at(-1) as Unfiled).n
     }
     this.#written(written)
     if ('lost' in written) return
