@@ -1,28 +1,27 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { hold } from '../core/store/fixtures/hold.ts'
 import { type Hospital, hospital, listenTo, until } from './fixtures/hospital.ts'
 
 let dir: string
 let at: Hospital
-let foreign: DatabaseSync | null
+let release: () => void
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'duress-api-'))
   at = await hospital({ dir })
+  release = () => {}
 })
 afterEach(async () => {
   await at.close()
-  foreign?.close()
-  foreign = null
+  release()
   rmSync(dir, { recursive: true, force: true })
 })
 
 /** A disk that takes nothing more: the file is held by a foreign program, and its directory is gone. */
 const failDisk = async () => {
-  foreign = new DatabaseSync(join(dir, at.machine.store.health().file!))
-  foreign.exec('BEGIN IMMEDIATE')
+  release = hold(join(dir, at.machine.store.health().file!))
   rmSync(dir, { recursive: true, force: true })
 }
 

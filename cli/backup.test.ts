@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
+import { hold } from '../core/store/fixtures/hold.ts'
 import { smallDisk, unmountAll } from '../test/promises/disk.ts'
 import { cleanUp as cleanDisks } from '../test/promises/program.ts'
 import { cleanUp, newDir, type Program, run, start } from './fixtures/program.ts'
@@ -120,12 +121,11 @@ describe('a backup of a running bridge', () => {
     const { program, url } = await startBridge(dir, data)
     await press(url, 'first')
     // While somebody else writes the file, it gets nothing.
-    const other = new DatabaseSync(join(data, 'duress.db'))
-    other.exec('BEGIN IMMEDIATE')
+    const release = hold(join(data, 'duress.db'))
     const incident = await press(url, 'last')
     program.signal('SIGKILL')
     await program.ended
-    other.close()
+    release()
     const [to, elsewhere] = [join(dir, 'backup'), join(dir, 'elsewhere')]
     expect((await run('backup', '--data', data, '--to', to)).code).toBe(0)
     expect((await run('restore', '--from', to, '--data', elsewhere)).code).toBe(0)

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
+import { hold } from './fixtures/hold.ts'
 import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { Journal, journalPath, packed, unfiled } from './journal.ts'
 import { threadStore } from './thread.ts'
@@ -154,15 +155,14 @@ describe('what only the journal has', () => {
     const { store } = await start(dir)
     await store.commit(press('i1'))
     expect(await store.incident('i1')).not.toBeNull()
-    const db = new DatabaseSync(join(dir, 'duress.db'))
-    db.exec('BEGIN IMMEDIATE')
+    const release = hold(join(dir, 'duress.db'))
     expect(await store.commit(press('i2'))).toEqual({ recorded: true })
     const receipt = { command: 'i1/0/pager', attempt: 1, receipt: { end: 'done' } }
     const trail = { incident: 'i1', entries: [{ is: 'receipt', from: 'i1' }] }
     expect(await store.commit(quiet({ settles: [receipt], trail }))).toEqual({ recorded: true })
     const left = join(place(), 'left')
     execFileSync('cp', ['-r', dir, left])
-    db.close()
+    release()
     return left
   }
   const expectAll = ({ opened }: Awaited<ReturnType<typeof start>>) => {
@@ -218,7 +218,7 @@ describe('what only the journal has', () => {
     await next.store.close()
     expect(storeFiles(dir)).toHaveLength(2)
     const payloads = storeFiles(dir).flatMap((file) => {
-      const db = new DatabaseSync(file, { readOnly: true })
+      const db = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
       const rows = db.prepare('SELECT payload FROM trail ORDER BY seq').all()
       db.close()
       return rows.map(({ payload }) => payload as string)

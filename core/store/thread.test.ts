@@ -7,6 +7,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
+import { hold } from './fixtures/hold.ts'
 import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { keysInMemory } from './load.ts'
 import type { Committed } from './port.ts'
@@ -29,13 +30,6 @@ const start = async (dir: string) => {
   await store.open()
   return { store, told }
 }
-/** A foreign program that holds the file, as a stuck disk does. */
-const hold = (dir: string) => {
-  const db = new DatabaseSync(join(dir, 'duress.db'))
-  db.exec('BEGIN IMMEDIATE')
-  return () => db.close()
-}
-
 /** A store that can have no journal: what is in its place is none. */
 const startWithoutJournal = (dir: string) => {
   mkdirSync(join(dir, 'journal'))
@@ -45,7 +39,7 @@ const startWithoutJournal = (dir: string) => {
 test('a file that is held for a while costs nobody anything: the journal has it, and the file gets it', async () => {
   const dir = place()
   const { store, told } = await start(dir)
-  const letGo = hold(dir)
+  const letGo = hold(join(dir, 'duress.db'))
   const seen: string[] = []
   for (const name of ['i1', 'i2']) {
     expect(await store.commit(press(name), () => seen.push(name))).toEqual({ recorded: true })
@@ -63,7 +57,7 @@ test('a file that is held for a while costs nobody anything: the journal has it,
 test('without a journal, a commit that hangs holds up no response, and says the truth when it is known', async () => {
   const dir = place()
   const { store, told } = await startWithoutJournal(dir)
-  const letGo = hold(dir)
+  const letGo = hold(join(dir, 'duress.db'))
   const seen: string[] = []
   const commit = async (name: string) => {
     const end = await store.commit(press(name), () => seen.push(`act ${name}`))
@@ -84,7 +78,7 @@ test('without a journal, a commit that hangs holds up no response, and says the 
 test('a file that stays held is given up for a fresh one', async () => {
   const dir = place()
   const { store, told } = await start(dir)
-  const letGo = hold(dir)
+  const letGo = hold(join(dir, 'duress.db'))
   cleanups.push(letGo)
   expect(await store.commit(press('i1'))).toEqual({ recorded: true })
   await until('it gives up', () => told.some(({ recording }) => !recording))
@@ -101,7 +95,7 @@ test('a file that stays held is given up for a fresh one', async () => {
 test('without a journal, a file that stays held: whoever waits is told that it is not recorded', async () => {
   const dir = place()
   const { store } = await startWithoutJournal(dir)
-  cleanups.push(hold(dir))
+  cleanups.push(hold(join(dir, 'duress.db')))
   expect(await store.commit(press('i1'))).toMatchObject({
     recorded: false,
     why: expect.stringContaining('locked'),

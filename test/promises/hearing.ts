@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
+import { hold } from '../../core/store/fixtures/hold.ts'
 import { type Badges, badgesAt } from '../../mocks/badges/index.ts'
 import { type Dc09Panel, dc09Panel, type PanelOptions } from '../../mocks/dc09-panel/index.ts'
 import type { Received } from '../../mocks/mock.ts'
@@ -116,12 +116,7 @@ export class Hearing {
 
   /** While somebody else writes the file nothing can be recorded without a journal, until what this returns is called; the store waits 2 s for that. */
   occupyStore(): () => void {
-    const other = new DatabaseSync(join(this.program.data, 'duress.db'))
-    other.exec('BEGIN IMMEDIATE')
-    return () => {
-      other.exec('ROLLBACK')
-      other.close()
-    }
+    return hold(join(this.program.data, 'duress.db'))
   }
 
   /** There are so many incidents, each with all its commands, and each of these with one receipt, in its row and on the trail. */

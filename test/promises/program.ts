@@ -307,7 +307,7 @@ export const rowsOf = (data: string, sql: string): any[] => rowsIn(join(data, 'd
 
 /** The same of any file of the store. */
 export const rowsIn = (file: string, sql: string): any[] => {
-  const db = new DatabaseSync(file, { readOnly: true })
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
   try {
     return db.prepare(sql).all()
   } finally {

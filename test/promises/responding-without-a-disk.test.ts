@@ -118,7 +118,7 @@ const start = async (dir: string) => {
 const responded = (): number => new Set(sink.all.map(({ message }) => message.incident)).size
 
 const keysIn = (file: string): string[] => {
-  const db = new DatabaseSync(file, { readOnly: true })
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
   try {
     return db
       .prepare('SELECT key FROM fact')
