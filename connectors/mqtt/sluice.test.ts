@@ -63,6 +63,12 @@ describe('what is too large', () => {
     expect(held).toBeLessThan(40)
   })
 
+  test('leaves it only once it has come whole, so that nothing is acknowledged before', () => {
+    const bytes = publish('a/b', 200_000, 1)
+    expect(through(4, [bytes.subarray(0, -1)])).toEqual({ packets: [], cuts: [], held: 0 })
+    expect(through(4, [bytes.subarray(0, -1), bytes.subarray(-1)]).packets).toHaveLength(1)
+  })
+
   test.each([
     ['a packet that is no message', Buffer.from([0x90, 0xff, 0xff, 0x7f, 0, 1])],
     ['a length that never ends', Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 1])],

@@ -6,7 +6,8 @@ export class NoMqtt extends Error {}
 
 /**
  * Lets MQTT packets through and keeps large ones out: of a PUBLISH that is too large an empty one remains, with its
- * topic and identifier, so that it can be acknowledged and doesn't come for ever. Holds at most `aroundMax` bytes.
+ * topic and identifier, so that it can be acknowledged when it has come whole, and doesn't come for ever. Holds at most
+ * `aroundMax` bytes.
  */
 export class Sluice {
   readonly #max: number
@@ -14,7 +15,8 @@ export class Sluice {
   readonly #cut: (topic: string, bytes: number) => void
   /** Bytes of the packet under way that are let through, or thrown away. */
   #left = 0
-  #isOut = false
+  /** The packet under way is thrown away; this remains of it, once it is over: what is acknowledged has come whole. */
+  #remains: { readonly packet: Buffer; readonly topic: string; readonly bytes: number } | null = null
   /** What came of a header, or of the beginning of a packet that is too large, so far. */
   #head = Buffer.alloc(0)
 
@@ -31,9 +33,10 @@ export class Sluice {
     while (rest.length > 0) {
       if (this.#left > 0) {
         const part = rest.subarray(0, this.#left)
-        if (!this.#isOut) out.push(part)
+        if (!this.#remains) out.push(part)
         this.#left -= part.length
         rest = rest.subarray(part.length)
+        if (this.#left === 0) this.#end(out)
         continue
       }
       const joined = this.#head.length === 0 ? rest : Buffer.concat([this.#head, rest])
@@ -72,7 +75,6 @@ export class Sluice {
     if (length.value <= this.#max) {
       out.push(bytes.subarray(0, start))
       this.#left = length.value
-      this.#isOut = false
       return start
     }
     const flags = bytes[0] as number
@@ -82,11 +84,21 @@ export class Sluice {
     const head = 2 + topic + ((flags & 0b110) === 0 ? 0 : 2)
     if (topic > aroundMax - 16) throw new NoMqtt(`a topic of ${topic} bytes`)
     if (bytes.length < start + head) return 0
-    this.#cut(bytes.toString('utf8', start + 2, start + 2 + Math.min(topic, 200)), length.value)
-    out.push(emptied(flags, bytes.subarray(start, start + head), this.#isV5))
+    this.#remains = {
+      packet: emptied(flags, bytes.subarray(start, start + head), this.#isV5),
+      topic: bytes.toString('utf8', start + 2, start + 2 + Math.min(topic, 200)),
+      bytes: length.value,
+    }
     this.#left = length.value - head
-    this.#isOut = true
     return start + head
+  }
+
+  #end(out: Buffer[]): void {
+    if (!this.#remains) return
+    const { packet, topic, bytes } = this.#remains
+    this.#remains = null
+    this.#cut(topic, bytes)
+    out.push(packet)
   }
 }
 
