@@ -30,6 +30,7 @@ const start = async (dir: string) => {
   await store.open()
   return { store, told }
 }
+
 /** A store that can have no journal: what is in its place is none. */
 const startWithoutJournal = (dir: string) => {
   mkdirSync(join(dir, 'journal'))
