@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import type { Client, Dispatcher } from 'undici'
 import type { Json } from '../../core/fact.ts'
 
 /** More of an answer is not read, bytes; the request has then done what it does. */
@@ -28,22 +28,41 @@ export class GivenUp extends Error {}
  * One request, on undici's lowest interface: it tells when the first byte is about to be written, which is
  * where an order is looked at for the last time, and costs least.
  */
-class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #sending: Sending
   readonly #signal: AbortSignal
   readonly #wanted: boolean
   readonly #resolve: (ended: Ended) => void
+  readonly #release: (client: Client) => void
+  #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
   #started = false
   #status = 0
   #headers: Headers = {}
   #chunks: Buffer[] = []
   #bytes = 0
+  /** Whoever waits for it has been told; its connection may still be busy with it. */
+  hasEnded = false
 
-  constructor(signal: AbortSignal, wanted: boolean, resolve: (ended: Ended) => void) {
+  /** `release` is called with the connection when that has done with it. */
+  constructor(
+    sending: Sending,
+    signal: AbortSignal,
+    wanted: boolean,
+    resolve: (ended: Ended) => void,
+    release: (client: Client) => void,
+  ) {
+    this.#sending = sending
     this.#signal = signal
     this.#wanted = wanted
     this.#resolve = resolve
+    this.#release = release
     signal.addEventListener('abort', this.#giveUp, { once: true })
+  }
+
+  start(client: Client): void {
+    this.#client = client
+    client.dispatch(this.#sending, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -67,10 +86,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const body = this.#chunks.length === 0 ? '' : Buffer.concat(this.#chunks).toString('utf8')
     this.#end({ is: 'answered', status: this.#status, headers: this.#headers, body })
+    this.#letGo()
   }
 
   onResponseError(_: unknown, error: Error): void {
     this.#end({ is: 'broken', error, started: this.#started })
+    this.#letGo()
   }
 
   readonly #giveUp = (): void => {
@@ -81,23 +102,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #end(ended: Ended): void {
+    this.hasEnded = true
     this.#signal.removeEventListener('abort', this.#giveUp)
     this.#resolve(ended)
   }
-}
 
-/** Sends one request. `wanted`: the body of a success is needed. Never rejects. */
-export const exchange = (
-  server: Dispatcher,
-  sending: Sending,
-  signal: AbortSignal,
-  wanted: boolean,
-): Promise<Ended> =>
-  new Promise((resolve) => {
-    if (signal.aborted)
-      return resolve({ is: 'broken', error: new GivenUp('given up before it was sent'), started: false })
-    server.dispatch(sending, new Exchange(signal, wanted, resolve))
-  })
+  #letGo(): void {
+    const client = this.#client
+    this.#client = null
+    if (client) this.#release(client)
+  }
+}
 
 /** The body as JSON, or as text where it is none. */
 export const valueIn = (body: string): Json => {

@@ -1,11 +1,11 @@
-import type { Pool } from 'undici'
 import { failed, type Outcome } from '../../core/command.ts'
 import type { Acts, Context, Link, Opening } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import type { Json } from '../../core/fact.ts'
 import { AxisDoors } from './axis.ts'
+import type { Connections } from './connections.ts'
 import { type Can, type Config, can, type Target } from './index.ts'
-import { type Dialling, dial, diallingOf, type Login, loginOf, poolFor } from './open.ts'
+import { connectionsTo, type Dialling, dial, diallingOf, type Login, loginOf } from './open.ts'
 import { type Act, compileRequest, type HttpOrder } from './request.ts'
 import { HttpServer } from './server.ts'
 
@@ -56,7 +56,7 @@ class Bases {
   readonly #dialling: Dialling
   readonly #ctx: Context
   readonly #bases = new Map<string, Base>()
-  readonly #pools = new Map<string, Pool>()
+  readonly #connections = new Map<string, Connections>()
 
   constructor(config: Config, login: Login, dialling: Dialling, ctx: Context) {
     this.#config = config
@@ -77,9 +77,9 @@ class Bases {
 
   #compile(url: string): Base {
     const { origin } = new URL(url)
-    const pool = this.#pools.get(origin) ?? poolFor(origin, this.#config, this.#dialling)
-    this.#pools.set(origin, pool)
-    const server = new HttpServer(url, pool, this.#login)
+    const connections = this.#connections.get(origin) ?? connectionsTo(origin, this.#config, this.#dialling)
+    this.#connections.set(origin, connections)
+    const server = new HttpServer(url, connections, this.#login)
     const doors = this.#config.profile ? new AxisDoors(server, this.#ctx) : null
     const requests = can.flatMap((capability) => {
       const request = this.#config.requests[capability.name]
@@ -107,6 +107,6 @@ class Bases {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()))
+    await Promise.all([...this.#connections.values()].map((each) => each.destroy()))
   }
 }

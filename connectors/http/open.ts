@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { buildConnector, Pool } from 'undici'
+import type { buildConnector, Client } from 'undici'
 import type { Context } from '../../core/connector.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
+import { Connections } from './connections.ts'
 import { Digest } from './digest.ts'
 import type { Config } from './index.ts'
 
 // By file: all of undici are 110 files with its fetch, cache and mocks, half of the processor time until a link is open.
 const load = createRequire(import.meta.url)
-const PoolOfUndici: typeof Pool = load('undici/lib/dispatcher/pool.js')
+const ClientOfUndici: typeof Client = load('undici/lib/dispatcher/client.js')
 const connectorOf: typeof buildConnector = load('undici/lib/core/connect.js')
 
 export interface Login {
@@ -62,16 +63,22 @@ const pem = async (path: string): Promise<Buffer> => {
   }
 }
 
-export const poolFor = (origin: string, config: Config, dialling: Dialling): Pool =>
-  new PoolOfUndici(origin, {
-    connections: config.connections,
-    pipelining: 1,
-    // HTTP/2 would put all commands on one connection, where one stalled answer holds up the others' bytes.
-    allowH2: false,
-    headersTimeout: config.timeout,
-    bodyTimeout: config.timeout,
-    connect: dialling,
-  })
+export const connectionsTo = (origin: string, config: Config, dialling: Dialling): Connections => {
+  // One for all of them: it remembers their TLS sessions.
+  const connect = connectorOf(dialling)
+  return new Connections(
+    config.connections,
+    () =>
+      new ClientOfUndici(origin, {
+        pipelining: 1,
+        // HTTP/2 would put all commands on one connection, where one stalled answer holds up the others' bytes.
+        allowH2: false,
+        headersTimeout: config.timeout,
+        bodyTimeout: config.timeout,
+        connect,
+      }),
+  )
+}
 
 /** Connects and hangs up: proves address, port and certificate. */
 export const dial = (origin: string, dialling: Dialling): Promise<void> =>

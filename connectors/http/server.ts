@@ -1,6 +1,6 @@
-import type { Pool } from 'undici'
+import type { Connections } from './connections.ts'
 import type { Digest } from './digest.ts'
-import { type Ended, exchange, type Sending } from './exchange.ts'
+import type { Ended, Sending } from './exchange.ts'
 
 /** One server as a link has it: its connections, our credentials there, and what must never be told of them. */
 export class HttpServer {
@@ -10,19 +10,19 @@ export class HttpServer {
   readonly base: string
   /** Header names and values that each request carries. */
   readonly headers: readonly string[]
-  readonly #pool: Pool
+  readonly #connections: Connections
   readonly #digest: Digest | null
   readonly #secrets: readonly string[]
 
   constructor(
     url: string,
-    pool: Pool,
+    connections: Connections,
     login: { headers: readonly string[]; digest: Digest | null; secrets: readonly string[] },
   ) {
     const { origin, pathname } = new URL(url)
     this.origin = origin
     this.base = pathname.replace(/\/$/, '')
-    this.#pool = pool
+    this.#connections = connections
     this.headers = login.headers
     this.#digest = login.digest
     this.#secrets = login.secrets
@@ -32,14 +32,14 @@ export class HttpServer {
   send(sending: Sending, signal: AbortSignal, wanted: boolean): Promise<Ended> {
     return this.#digest
       ? this.#signed(this.#digest, sending, signal, wanted)
-      : exchange(this.#pool, sending, signal, wanted)
+      : this.#connections.send(sending, signal, wanted)
   }
 
   async #signed(digest: Digest, sending: Sending, signal: AbortSignal, wanted: boolean): Promise<Ended> {
     for (let left = 2; ; left--) {
       const used = digest.header(sending.method, sending.path)
       const headers = used === null ? sending.headers : [...sending.headers, 'authorization', used]
-      const ended = await exchange(this.#pool, { ...sending, headers }, signal, wanted)
+      const ended = await this.#connections.send({ ...sending, headers }, signal, wanted)
       // A 401 says that nothing was done, so the request may go again, signed as the server wants it.
       if (ended.is === 'broken' || ended.status !== 401 || left === 0) return ended
       if (!digest.take(ended.headers['www-authenticate'], used)) return ended
