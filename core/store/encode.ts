@@ -1,4 +1,5 @@
 import type { Json } from '../fact.ts'
+import { payloadOf } from '../trail/payload.ts'
 import type { AnsweredKey, ChangeSet, CursorRow } from './port.ts'
 
 /** What crosses to the store's thread: one flat array a batch, bodies already text, since cloning objects is slow. */
@@ -33,7 +34,7 @@ const msOrNull = (value: number | null): number | null => (value === null ? null
 export const encode = (set: ChangeSet, into: Value[]): number => {
   let rows = 1
   const { entries } = set.trail
-  into.push(op.set, ms(set.at), touched(set), entries.length > 0 ? text(entries) : null)
+  into.push(op.set, ms(set.at), touched(set), entries.length > 0 ? payloadOf(entries) : null)
   if (set.fact) {
     const { source, key, id, incident, answer, body, cursor } = set.fact
     into.push(op.fact, source, key, id, incident, text(answer), text(body))

@@ -53,6 +53,9 @@ export const migrations: readonly string[] = [
   -- Nothing here: but what is written from now on, an older version can't read. Bodies of commands and receipts leave out
   -- what their rows say already.
   `,
+  `
+  -- Nor here. Payloads of the trail write once what entries in a row say alike (core/trail/payload.ts).
+  `,
 ]
 
 /** How long a commit waits for a foreign program that holds the file, ms; then it counts as failed. */

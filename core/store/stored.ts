@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import type { Effect } from '../command.ts'
 import type { Json } from '../fact.ts'
+import { entriesIn } from '../trail/payload.ts'
 import type {
   AnsweredKey,
   CommandRow,
@@ -112,6 +113,6 @@ export const trailRow = (raw: Raw): TrailRow => ({
   seq: number(raw['seq']),
   at: number(raw['at']),
   incidents: raw['incidents'] === null ? [] : string(raw['incidents']).split('\n'),
-  entries: raw['payload'] === null ? null : (json(raw['payload']) as readonly Json[]),
+  entries: raw['payload'] === null ? null : entriesIn(string(raw['payload'])),
   chain: Buffer.from(raw['chain'] as Uint8Array).toString('hex'),
 })
