@@ -28,24 +28,30 @@ export const makeMeter = (): { meter: Meter; registry: Registry } => {
     buckets,
     registers,
   })
-  const attempts = new Counter({
+  /** Handed over at each scrape: the library would sort and hash labels for each attempt. */
+  const counts = new Map<string, { ok: number; failed: number }>()
+  new Counter({
     name: 'duress_attempts_total',
     help: 'Attempts at commands, by capability and how they ended.',
     labelNames: ['capability', 'outcome'],
     registers,
+    collect() {
+      this.reset()
+      for (const [capability, { ok, failed }] of counts) {
+        if (ok > 0) this.inc({ capability, outcome: 'ok' }, ok)
+        if (failed > 0) this.inc({ capability, outcome: 'failed' }, failed)
+      }
+    },
   })
-  /** Looked up by name: the library would sort and hash the labels for each attempt. */
-  const counts = new Map<string, { inc(): void }>()
-  const countOf = (capability: string, outcome: 'ok' | 'failed'): { inc(): void } => {
-    const name = `${outcome} ${capability}`
-    const known = counts.get(name) ?? attempts.labels({ capability, outcome })
-    counts.set(name, known)
-    return known
-  }
   const meter: Meter = {
     toFirst: (ms) => first.observe(ms / 1_000),
     toLast: (ms) => last.observe(ms / 1_000),
-    attempt: (capability, ok) => countOf(capability, ok ? 'ok' : 'failed').inc(),
+    attempt: (capability, ok) => {
+      const count = counts.get(capability) ?? { ok: 0, failed: 0 }
+      if (ok) count.ok++
+      else count.failed++
+      if (count.ok + count.failed === 1) counts.set(capability, count)
+    },
   }
   return { meter, registry }
 }

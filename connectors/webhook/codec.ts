@@ -20,9 +20,6 @@ const text = (max: number) =>
       .slice(0, max),
   )
 
-/** A field that must not cost the press when it is nonsense. */
-const wish = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined)
-
 const time = z.union([z.string(), z.number()]).transform((value, ctx) => {
   const ms = typeof value === 'string' ? Date.parse(value) : value < millisecondsFrom ? value * 1_000 : value
   if (Number.isFinite(ms) && Math.abs(ms) < 8.64e15) return Math.round(ms)
@@ -30,30 +27,27 @@ const time = z.union([z.string(), z.number()]).transform((value, ctx) => {
   return z.NEVER
 })
 
-/** What makes a press of a request's body. Only `id` must be right: no call for help is lost for a wrong detail. */
-const Call = z
-  .object({
-    id: text(200).optional().describe('The device, as `input.id` names it; `device` is the same.'),
-    device: text(200).optional(),
-    key: wish(text(200)),
-    at: wish(time),
-    kind: wish(Kind),
-    pattern: wish(text(40)),
-    phase: wish(z.enum(['active', 'restored'])),
-    place: wish(text(300)),
-    area: wish(text(200)),
-    confidence: wish(z.number().min(0).max(1)),
-    person: wish(text(100)),
-    drill: wish(z.literal(true)),
-    simulated: wish(z.literal(true)),
-  })
-  .transform(({ device, ...call }, ctx) => {
-    const id = call.id || device
-    if (id) return { ...call, id }
-    ctx.addIssue({ code: 'custom', path: ['id'], message: 'missing: it says which device was pressed' })
-    return z.NEVER
-  })
-export type Call = z.infer<typeof Call>
+/** The device, as `input.id` names it; `device` is the same. */
+const Named = z.object({ id: text(200).optional(), device: text(200).optional() })
+
+/** What else a press may say. No call for help is lost for a wrong detail: it is left out. */
+const details = {
+  key: text(200),
+  at: time,
+  kind: Kind,
+  pattern: text(40),
+  phase: z.enum(['active', 'restored']),
+  place: text(300),
+  area: text(200),
+  confidence: z.number().min(0).max(1),
+  person: text(100),
+  drill: z.literal(true),
+  simulated: z.literal(true),
+}
+type Details = { [Name in keyof typeof details]?: z.infer<(typeof details)[Name]> }
+
+/** What makes a press of a request's body. */
+export type Call = { readonly id: string } & Readonly<Details>
 
 const bad = (message: string) => new BridgeError('BAD_REQUEST', message)
 
@@ -110,12 +104,25 @@ export const fromCloudEvents = (payload: Json): unknown => {
 export const callsIn = (made: unknown): Call[] => {
   const list = Array.isArray(made) ? made : made === undefined || made === null ? [] : [made]
   if (list.length > pressesMax) throw bad(`more than ${pressesMax} presses in one request`)
-  return list.map((each) => {
-    const call = Call.safeParse(each)
-    if (!call.success) throw bad(`not a press: ${firstIssue(call.error)}`)
-    return call.data
-  })
+  return list.map(callIn)
 }
+
+const callIn = (each: unknown): Call => {
+  const named = Named.safeParse(each)
+  if (!named.success) throw bad(`not a press: ${firstIssue(named.error)}`)
+  const id = named.data.id || named.data.device
+  if (!id) throw bad('not a press: id: missing: it says which device was pressed')
+  const call: { [name: string]: unknown; id: string } = { id }
+  // One by one, and only those that are there: most presses say little.
+  for (const [name, detail] of allDetails) {
+    const said = (each as { readonly [name: string]: unknown })[name]
+    const read = said === undefined ? undefined : detail.safeParse(said)
+    if (read?.success) call[name] = read.data
+  }
+  return call
+}
+
+const allDetails: readonly (readonly [string, z.ZodType])[] = Object.entries(details)
 
 const firstIssue = (error: z.ZodError): string => {
   const [issue] = error.issues

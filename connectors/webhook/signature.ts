@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Config, Hmac } from './index.ts'
 
@@ -17,7 +17,7 @@ const usualHeaders: Readonly<Record<Hmac['style'], string>> = {
   standard: 'webhook-signature',
 }
 
-/** Compares all of it, however early it differs. */
+/** Compares all of it, however early it differs; the length of a secret is none. */
 const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b)
 
 const one = (value: string | string[] | undefined): string =>
@@ -72,11 +72,11 @@ const headersOf = (
 }
 
 const bearing = (secret: string): Verify => {
-  const wanted = hash('sha256', secret, 'buffer')
+  const wanted = Buffer.from(secret)
   return ({ authorization = '' }) => {
     if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') return { wrong: 'no bearer token' }
     const token = authorization.slice(7).trim()
-    return same(hash('sha256', token, 'buffer'), wanted) ? { once: null } : { wrong: 'not our bearer token' }
+    return same(Buffer.from(token), wanted) ? { once: null } : { wrong: 'not our bearer token' }
   }
 }
 

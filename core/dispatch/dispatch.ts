@@ -204,11 +204,12 @@ export class Dispatch implements LaneOwner {
     tracked.abort = abort
     const over = () => abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
     // A lock that waits for a log-in does not follow it when the time is over, timer or not.
-    const overAt = clock.mono() + ms
-    if (isStateful(tracked))
+    if (isStateful(tracked)) {
+      const overAt = clock.mono() + ms
       punctual(abort.signal, () => {
         if (clock.mono() > overAt) over()
       })
+    }
     let hasEnded = false
     const end = (outcome: Outcome) => {
       if (hasEnded) return

@@ -61,20 +61,19 @@ export class Lane {
   /** Starts what may start, most urgent first; looks again when something can have changed. */
   pump(): void {
     if (this.#size === 0) return
-    const { clock } = this.#owner
     const opensAt = this.#opensAt()
+    const now = this.#owner.clock.mono()
     // Nothing can start: whoever ends looks again, and at the latest the timer. A target that hangs costs nobody more the
     // longer its queue is.
-    if (this.#timer && opensAt > clock.mono()) {
-      this.#lookAt(opensAt)
+    if (this.#timer && opensAt > now) {
+      this.#lookAt(opensAt, now)
       return
     }
-    this.review()
+    this.review(now)
   }
 
   /** Looks at each that waits: whether it is still wanted, and whether it may start. */
-  review(): void {
-    const { clock } = this.#owner
+  review(now = this.#owner.clock.mono()): void {
     let nextAt = Number.POSITIVE_INFINITY
     /** Targets with an earlier command that waits: what sets the state of a target goes in order. */
     const queued = new Set<string>()
@@ -90,7 +89,7 @@ export class Lane {
           continue
         }
         const at = this.#startsAt(tracked, queued)
-        if (at <= clock.mono()) {
+        if (at <= now) {
           this.#take(queue, index)
           this.#start(tracked)
           started = true
@@ -101,24 +100,24 @@ export class Lane {
         if (this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
         index++
       }
-    this.#lookAt(nextAt)
+    this.#lookAt(nextAt, now)
   }
 
-  #lookAt(nextAt: number): void {
+  #lookAt(nextAt: number, now: number): void {
     if (this.#size === 0) return
-    const { clock } = this.#owner
-    const at = Math.min(Math.max(clock.mono() + 1, nextAt), clock.mono() + lookMs)
+    const at = Math.min(Math.max(now + 1, nextAt), now + lookMs)
     if (this.#timer && this.#timerAt <= at) return
     this.#timer?.cancel()
     this.#timerAt = at
-    this.#timer = clock.after(at - clock.mono(), () => {
+    this.#timer = this.#owner.clock.after(at - now, () => {
       this.#timer = null
       this.review()
     })
   }
 
   #take(queue: Tracked[], index: number): void {
-    queue.splice(index, 1)
+    if (index === 0) queue.shift()
+    else queue.splice(index, 1)
     this.#size--
   }
 

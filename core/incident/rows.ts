@@ -56,7 +56,8 @@ export const commandOf = ({ id, incident, target, dueAt, expiresAt, body }: Comm
 })
 
 /** What the store keeps of a receipt beside its command. */
-export const receiptBody = ({ command: _, ...said }: Receipt): Json => said
+export const receiptBody = ({ end, why, proof, effect, attempts, at, result }: Receipt): Json =>
+  ({ end, why, proof, effect, attempts, at, result }) satisfies Omit<Receipt, 'command'>
 
 /** The receipt of a command, whole; null while it has none. */
 export const receiptOf = ({ id, receipt }: { readonly id: string; readonly receipt: Json | null }): Json =>
