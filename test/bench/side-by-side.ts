@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { optionsOf } from '../options.ts'
 import { type Contender, contenders, installRivals, missingFor } from './contenders.ts'
 import {
   badgesOfCrash,
@@ -20,11 +21,12 @@ import { type Measured, report } from './verdict.ts'
  * posts out. Contenders take turns, so that what the machine does meanwhile meets all of them. `--quick` for a look;
  * `--only node-red,pace` for some contenders or measurements (pace, crash, targets).
  */
-const quick = process.argv.includes('--quick')
-const given = process.argv.indexOf('--only')
-const only = given < 0 ? [] : (process.argv[given + 1] ?? '').split(',')
 const measurements = ['pace', 'crash', 'targets'] as const
 const names = ['floor', ...contenders.map(({ name }) => name)]
+const usage = `usage: side-by-side.ts [--quick] [--only NAME,NAME]\nnames: ${[...names, ...measurements].join(', ')}`
+const options = optionsOf(usage, { quick: { type: 'boolean' }, only: { type: 'string' } })
+const quick = options.quick ?? false
+const only = options.only?.split(',') ?? []
 const unknown = only.filter((name) => ![...names, ...measurements].includes(name))
 if (unknown.length > 0) {
   console.error(`--only: ${unknown.join(', ')} is none of ${[...names, ...measurements].join(', ')}`)

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { optionsOf } from '../options.ts'
 import { runChaos } from './run.ts'
 import { type FaultKind, faultKinds } from './schedule.ts'
 import { invariants } from './violations.ts'
@@ -7,15 +7,15 @@ import { invariants } from './violations.ts'
  * Presses by the thousand while everything around the bridge, and the bridge itself, is killed, frozen and lied to; then
  * what the devices have seen is held against what the bridge has on its trail. Exit code 1: a promise was broken.
  */
-const { values } = parseArgs({
-  options: {
-    presses: { type: 'string', default: '20000' },
-    rate: { type: 'string' },
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    only: { type: 'string' },
-    keep: { type: 'string' },
-  },
+const usage = `usage: chaos.ts [--presses 20000] [--rate 200 | --minutes M] [--seed N] [--only FAULT,FAULT] [--keep DIR]
+faults: ${faultKinds.join(', ')}`
+const values = optionsOf(usage, {
+  presses: { type: 'string', default: '20000' },
+  rate: { type: 'string' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  only: { type: 'string' },
+  keep: { type: 'string' },
 })
 
 const presses = Number(values.presses)
@@ -26,9 +26,7 @@ const perSecond = values.minutes
 const only = values.only?.split(',') as FaultKind[] | undefined
 const unknown = only?.filter((kind) => !faultKinds.includes(kind)) ?? []
 if (unknown.length > 0 || !(presses > 0) || !(perSecond > 0) || !Number.isInteger(seed)) {
-  console.error(
-    `usage: chaos.ts [--presses 20000] [--rate 200 | --minutes M] [--seed N] [--only FAULTS] [--keep DIR]\nfaults: ${faultKinds.join(', ')}`,
-  )
+  console.error(usage)
   process.exit(2)
 }
 

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { fill } from '../promises/disk.ts'
 import type { RedisServer } from '../redis/server.ts'
 import type { Wire } from '../redis/wire.ts'
@@ -32,6 +33,8 @@ export interface Parts {
 export interface Window {
   readonly kind: Fault['kind']
   readonly on: string
+  /** How late something slow was, ms; how far a clock was put off. */
+  readonly by: number
   readonly from: number
   /** When its cause was over, and what it stopped ran again. */
   readonly to: number
@@ -69,7 +72,13 @@ export class Faults {
 
   /** Those that go on now, and since when. */
   get active(): readonly Window[] {
-    return [...this.#begun].map(([{ kind, on }, from]) => ({ kind, on, from, to: Number.POSITIVE_INFINITY }))
+    return [...this.#begun].map(([{ kind, on, by }, from]) => ({
+      kind,
+      on,
+      by,
+      from,
+      to: Number.POSITIVE_INFINITY,
+    }))
   }
 
   /** Until `isOver`, or the end of the schedule; resolves when all that began are over. */
@@ -95,7 +104,7 @@ export class Faults {
       this.#begun.set(fault, from)
       await this.#do(fault)
       this.#begun.delete(fault)
-      this.windows.push({ kind: fault.kind, on: fault.on, from, to: Date.now() })
+      this.windows.push({ kind: fault.kind, on: fault.on, by: fault.by, from, to: Date.now() })
     })
     for (const part of parts) this.#under.set(part, happening)
     // Whoever waits for all hears of it.
@@ -155,7 +164,8 @@ export class Faults {
         return this.#disturb(kind, on, forMs, by)
       case 'full-disk':
         // Again and again: the bridge gives up a ballast that it keeps for this.
-        for (const end = performance.now() + forMs; performance.now() < end; await wait(200)) fillUp(disk)
+        for (const end = performance.now() + forMs; performance.now() < end; await wait(200))
+          await fillUp(disk)
         rmSync(join(disk, 'filler'), { force: true })
         return
       default:
@@ -187,12 +197,15 @@ export class Faults {
 /** Three crashes in a minute would put every connector into a thread for an hour: no connector is to blame for ours. */
 const forgetCrashes = (disk: string): void => rmSync(join(disk, 'data', 'starts.json'), { force: true })
 
-/** Takes nearly all at once, and the rest in small pieces. */
-const fillUp = (dir: string): void => {
-  const [, free] = execFileSync('df', ['--output=avail', '-B1', dir], { encoding: 'utf8' }).trim().split('\n')
+const run = promisify(execFile)
+
+/** Takes nearly all at once, and the rest in small pieces. The wires are in this process: they must not stand still meanwhile. */
+const fillUp = async (dir: string): Promise<void> => {
+  const { stdout } = await run('df', ['--output=avail', '-B1', dir])
+  const [, free] = stdout.trim().split('\n')
   const most = Number(free) - 4 * 1_048_576
   if (most > 0)
-    execFileSync('fallocate', [
+    await run('fallocate', [
       '-o',
       String(sizeOf(join(dir, 'filler'))),
       '-l',

@@ -35,8 +35,13 @@ const arrived: ArrivalRow = {
 }
 const locked: ArrivalRow = { ...arrived, target: 'door-0-0', what: 'lockdown', command: lock.id }
 
-const times = (windows: readonly { kind: FaultKind; on: string; from: number; to: number }[] = []) =>
-  new Times(windows, [{ from: now - 60_000, to: Number.POSITIVE_INFINITY, offset: 0 }])
+const times = (
+  windows: readonly { kind: FaultKind; on: string; by?: number; from: number; to: number }[] = [],
+) =>
+  new Times(
+    windows.map((window) => ({ by: 0, ...window })),
+    [{ from: now - 60_000, to: Number.POSITIVE_INFINITY, offset: 0 }],
+  )
 
 const judged = (
   command: StoredCommand,
@@ -107,6 +112,29 @@ describe('a command', () => {
     expect(broken(judged(read, lost))).toEqual(['truthful'])
     expect(broken(judged({ ...read, capability: 'door.secure' }, lost, wasLocked))).toEqual(['truthful'])
     expect(broken(judged({ ...lock }, lost, wasLocked))).toEqual(['truthful'])
+  })
+
+  test('a release of a door that is free is done by what the door reports, and by nothing less', () => {
+    const lost = [{ ...locked, what: 'release', did: 0, answered: 0 }]
+    const read = { ...receipt('done', 'had').receipt, proof: 'confirmed' }
+    const release = { ...lock, capability: 'door.release', expiresAt: null, receipt: read }
+    const was = (mode: string) => ({ doorWas: (_: string, other: string) => other === mode })
+    expect(broken(judged(release, lost, was('unlocked')))).toEqual([])
+    expect(broken(judged(release, lost, was('locked')))).toEqual(['truthful'])
+    const answered = { ...read, proof: 'answered' }
+    expect(broken(judged({ ...release, receipt: answered }, lost, was('unlocked')))).toEqual(['truthful'])
+  })
+
+  test('a lock that a slow wire kept is as late as that wire is slow, and no later', () => {
+    const slow = (on: string, by: number) =>
+      times([{ kind: 'wire-slow', on, by, from: now - 1_000, to: now + 9_000 }])
+    const late = [{ ...locked, at: now + 5_400 }]
+    expect(broken(judged(lock, late, { times: slow('doors-0', 1_000) }))).toEqual([])
+    expect(broken(judged(lock, late, { times: slow('doors-0', 800) }))).toEqual(['late'])
+    expect(broken(judged(lock, late, { times: slow('doors-1', 1_000) }))).toContain('late')
+    const ended = { holdEnded: () => now + 1_000, times: slow('doors-0', 1_000) }
+    expect(broken(judged(lock, [{ ...locked, at: now + 2_400 }], ended))).toEqual([])
+    expect(broken(judged(lock, [{ ...locked, at: now + 2_600 }], ended))).toEqual(['late'])
   })
 
   test('a fault elsewhere excuses nothing', () => {

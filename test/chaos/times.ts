@@ -76,6 +76,15 @@ export class Times {
     )
   }
 
+  /** How long a slow wire to a group may have kept what came out of it between two moments, ms. */
+  slowMs(group: string, from: number, to: number): number {
+    const slow = this.windows.filter(
+      (window) =>
+        window.kind === 'wire-slow' && window.on === group && window.from <= to && window.to >= from,
+    )
+    return Math.max(0, ...slow.map(({ by }) => by))
+  }
+
   #at(at: number): Epoch | undefined {
     return this.epochs.find(({ from, to }) => at >= from && at <= to + slackMs)
   }

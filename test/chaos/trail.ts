@@ -1,3 +1,4 @@
+import { entriesIn } from '../../core/trail/payload.ts'
 import type { Violations } from './violations.ts'
 
 /** Follows the trail row by row, in its order, and remembers only what is not over. */
@@ -31,7 +32,7 @@ export class TrailWalk {
   }
 
   row(at: number, payload: string): void {
-    for (const entry of JSON.parse(payload)) this.#entry(at, entry)
+    for (const entry of entriesIn(payload)) this.#entry(at, entry)
   }
 
   isTold(event: string): boolean {

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
+import { entriesIn } from '../../core/trail/payload.ts'
 import { fill, smallDisk, unmountAll } from './disk.ts'
 import { cleanUp, endAll, Program, rowsIn, until } from './program.ts'
 import { Sink } from './sink.ts'
@@ -62,7 +63,7 @@ test('what was done before the disk was full is not done again after a kill', as
   await program.end()
   const receipts = storeFiles(program.data)
     .flatMap((file) => rowsIn(file, 'SELECT payload FROM trail'))
-    .flatMap(({ payload }) => JSON.parse(payload))
+    .flatMap(({ payload }) => entriesIn(payload) as any[])
     .filter(({ what, incident }) => what === 'receipt' && incident === id)
   expect(receipts).toHaveLength(1)
 }, 120_000)

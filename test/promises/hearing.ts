@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
 import { hold } from '../../core/store/fixtures/hold.ts'
+import { entriesIn } from '../../core/trail/payload.ts'
 import { type Badges, badgesAt } from '../../mocks/badges/index.ts'
 import { type Dc09Panel, dc09Panel, type PanelOptions } from '../../mocks/dc09-panel/index.ts'
 import type { Received } from '../../mocks/mock.ts'
@@ -154,7 +155,7 @@ export class Hearing {
   /** The commands of all receipts on the trail. */
   #receipts(): string[] {
     return this.#rows('SELECT payload FROM trail')
-      .flatMap(({ payload }) => JSON.parse(payload))
+      .flatMap(({ payload }) => entriesIn(payload) as any[])
       .filter(({ what }) => what === 'receipt')
       .map(({ command }) => command)
   }

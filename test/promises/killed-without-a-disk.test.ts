@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
+import { entriesIn } from '../../core/trail/payload.ts'
 import { type RestDoors, startRestDoors } from '../../mocks/rest-door/index.ts'
 import { fill, smallDisk, unmountAll } from './disk.ts'
 import { cleanUp, endAll, Program, rowsIn, until } from './program.ts'
@@ -111,7 +112,7 @@ test('its pages say that they may be repeats, and the door that it locked is rel
   await until('the door is free', () => doors.doors.LOBBY.mode === 'Unlocked')
   await program.end()
   const entries = rowsIn(storeFiles(program.data).at(-1) as string, 'SELECT payload FROM trail').flatMap(
-    ({ payload }) => JSON.parse(payload),
+    ({ payload }) => entriesIn(payload) as any[],
   )
   const told = entries.filter(({ what }) => what === 'unrecorded')
   expect(told.map((entry) => entry.incident)).toEqual(expect.arrayContaining([calm, incident]))

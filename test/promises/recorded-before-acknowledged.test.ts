@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
 import { readTrailKey } from '../../core/trail/key.ts'
+import { entriesIn } from '../../core/trail/payload.ts'
 import { verifyTrail } from '../../core/trail/verify.ts'
 import { type SnppPager, startSnppPager } from '../../mocks/snpp-pager/index.ts'
 import { randomOf } from '../simulation/random.ts'
@@ -221,7 +222,7 @@ test(`${kills} kills under load lose nothing that was acknowledged, and respond 
   expect(rowsOf(program.data, 'SELECT count(DISTINCT incident) AS n FROM command')[0].n).toBe(incidents.size)
   const receipts = new Map<string, number>()
   for (const { payload } of rowsOf(program.data, 'SELECT payload FROM trail'))
-    for (const entry of JSON.parse(payload))
+    for (const entry of entriesIn(payload) as any[])
       if (entry.what === 'receipt') receipts.set(entry.command, (receipts.get(entry.command) ?? 0) + 1)
   expect([...receipts.values()].filter((n) => n !== 1)).toEqual([])
   expect(receipts.size).toBe(incidents.size * commandsAnIncident)
