@@ -185,15 +185,34 @@ const strange: readonly Json[] = [
   true,
 ]
 
-/** The same with something left out, doubled or replaced. */
+/** The same with one to three places left out, doubled or replaced: with more, most would not even parse. */
 const varied = (value: Json, random: Random): Json => {
-  if (random.below(25) === 0) return random.pick(strange)
-  if (Array.isArray(value)) return value.map((each) => varied(each, random))
-  if (value === null || typeof value !== 'object') return value
-  const fields = Object.entries(value).flatMap(([name, each]) => {
-    if (random.below(12) === 0) return []
-    const one = [name, varied(each as Json, random)] as const
-    return random.below(8) === 0 ? [one, [`${name}-2`, each as Json] as const] : [one]
-  })
-  return Object.fromEntries(fields)
+  let made = value
+  for (let left = 1 + random.below(3); left > 0; left--) made = variedOnce(made, random)
+  return made
 }
+
+const variedOnce = (value: Json, random: Random): Json => {
+  let before = random.below(places(value))
+  const walk = (each: Json): Json => {
+    if (before-- === 0) return random.pick(strange)
+    if (Array.isArray(each)) return each.map(walk)
+    if (each === null || typeof each !== 'object') return each
+    const fields = Object.entries(each).flatMap(([name, inner]) => {
+      if (before !== 0) return [[name, walk(inner as Json)] as const]
+      const fate = random.below(4)
+      if (fate > 1) return [[name, walk(inner as Json)] as const]
+      before--
+      const one = [name, inner as Json] as const
+      return fate === 0 ? [] : [one, [`${name}-2`, inner as Json] as const]
+    })
+    return Object.fromEntries(fields)
+  }
+  return walk(value)
+}
+
+/** How many values stand in it, itself among them. */
+const places = (value: Json): number =>
+  value === null || typeof value !== 'object'
+    ? 1
+    : Object.values(value).reduce<number>((sum, each) => sum + places(each as Json), 1)
