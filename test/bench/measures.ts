@@ -10,7 +10,7 @@ const warmUp = 50 * warmUpSeconds
 const odd = 4
 /** Presses on their way at a time where the sustained rate is measured, and most of them. */
 const atOnce = 100
-const sustainedMax = 7_000
+const sustainedMax = 14_000
 /** The storm, and how many of its presses have been acknowledged when the kill comes. */
 const stormOf = 500
 const killedAfter = 150

@@ -2,10 +2,19 @@
  * As much of HTTP/1.1 as the bench needs: whole messages with a content-length, cut out of what a socket gives. The load
  * and the targets share the machine with what is measured; with `node:http` they took a third of it.
  */
-export interface Whole {
+export class Whole {
   /** First line and headers. */
   readonly head: string
-  readonly body: string
+  readonly #body: Buffer
+
+  constructor(head: string, body: Buffer) {
+    this.head = head
+    this.#body = body
+  }
+
+  get body(): string {
+    return this.#body.toString()
+  }
 }
 
 const end = Buffer.from('\r\n\r\n')
@@ -27,9 +36,8 @@ export class Cutter {
         this.#kept = rest
         return all
       }
-      const body = rest.toString('utf8', from, to)
+      all.push(new Whole(head, rest.subarray(from, to)))
       rest = rest.subarray(to)
-      all.push({ head, body })
     }
     return all
   }
