@@ -12,8 +12,8 @@ export interface Sent {
 /** As many presses are on the wire at a time; the others wait. */
 const connectionsMax = 64
 
-/** V8 compiles what runs often within so long of a full load, ms. */
-const warmingMs = 3_000
+/** Until the presses that are kept on their way are, ms. */
+const startingMs = 300
 
 /** How often the targets are asked how many are complete: more often, and the asking takes a share of the machine, ms. */
 const askAgainMs = 5
@@ -56,7 +56,7 @@ export class Load {
 
   /**
    * Keeps `atOnce` presses on their way, for `seconds` or until `presses` are sent; `complete` tells how many have
-   * arrived whole. Returns how many a second did, without those of the first seconds, in which code is still compiled.
+   * arrived whole. Also returns how many did, and in which time, from when they were on their way on.
    */
   async kept(atOnce: number, seconds: number, presses: number, complete: () => Promise<number>) {
     const startedAt = now()
@@ -66,14 +66,14 @@ export class Load {
     let last = first
     while (all.length < presses && last.at < startedAt + 1_000 * seconds) {
       last = { complete: await complete(), at: now() }
-      if (last.at < startedAt + warmingMs) first = last
+      if (last.at < startedAt + startingMs) first = last
       const onTheirWay = all.length - last.complete - (this.refused - refusedBefore)
       const sending = Math.min(presses - all.length, Math.max(0, atOnce - onTheirWay))
       for (let n = 0; n < sending; n++) all.push(this.#press())
       await new Promise((resolve) => setTimeout(resolve, askAgainMs))
     }
-    const perSecond = (last.complete - first.complete) / ((last.at - first.at) / 1_000)
-    return { sent: await this.#taken(all), perSecond }
+    const sent = await this.#taken(all)
+    return { sent, complete: last.complete - first.complete, ms: last.at - first.at }
   }
 
   end(): void {

@@ -10,7 +10,7 @@ const warmUp = 50 * warmUpSeconds
 const odd = 4
 /** Presses on their way at a time where the sustained rate is measured, and most of them. */
 const atOnce = 100
-const sustainedMax = 14_000
+const sustainedMax = 18_000
 /** The storm, and how many of its presses have been acknowledged when the kill comes. */
 const stormOf = 500
 const killedAfter = 150
@@ -36,33 +36,76 @@ export interface PaceSeconds {
 
 export const badgesOfPace = ({ steady }: PaceSeconds): number => warmUp + 20 * steady + stormOf + sustainedMax
 
-/** How fast: 20 presses a second, a storm of 500, and as many as it can with 100 on their way at a time. */
-export const pace = async (
-  { port, pids }: { readonly port: number; readonly pids: readonly number[] },
-  sink: Part,
-  seconds: PaceSeconds,
-): Promise<Figures> => {
-  const load = await warm(port, sink)
-  const steady = await whole(sink, await load.steady(20, seconds.steady))
-  const storm = await whole(sink, await load.storm(stormOf))
-  const cpu = () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
-  const cpuBefore = cpu()
-  const complete = async () => ((await sink.ask('count')) as { complete: number }).complete
-  const { sent, perSecond } = await load.kept(atOnce, seconds.sustained, sustainedMax, complete)
-  const sustained = await whole(sink, sent)
-  load.end()
-  return {
-    p50: percentile(steady.took, 50),
-    p99: percentile(steady.took, 99),
-    stormPerSecond: (1_000 * storm.took.length) / storm.spanMs,
-    stormP99: percentile(storm.took, 99),
-    sustained: perSecond,
-    cpuPerPress: (cpu() - cpuBefore) / sent.length,
-    refused: load.refused,
-    missing: steady.missing + storm.missing + sustained.missing,
-    doubled: steady.doubled + storm.doubled + sustained.doubled,
+type Whole = Awaited<ReturnType<typeof whole>>
+
+/** How fast one contender is, in goes, between which others have theirs: what the machine does meanwhile meets all of them. */
+export class Pace {
+  readonly #load: Load
+  readonly #sink: Part
+  readonly #pids: readonly number[]
+  readonly #steady: Whole[] = []
+  #storm: Whole | null = null
+  readonly #sustained: (Whole & { readonly complete: number; readonly ms: number; readonly cpu: number })[] =
+    []
+  #left = sustainedMax
+
+  private constructor(load: Load, sink: Part, pids: readonly number[]) {
+    this.#load = load
+    this.#sink = sink
+    this.#pids = pids
+  }
+
+  static async start(
+    { port, pids }: { readonly port: number; readonly pids: readonly number[] },
+    sink: Part,
+  ): Promise<Pace> {
+    return new Pace(await warm(port, sink), sink, pids)
+  }
+
+  /** 20 presses a second. */
+  async steady(seconds: number): Promise<void> {
+    this.#steady.push(await whole(this.#sink, await this.#load.steady(20, seconds)))
+  }
+
+  async storm(): Promise<void> {
+    this.#storm = await whole(this.#sink, await this.#load.storm(stormOf))
+  }
+
+  /** As many as it can, with 100 on their way at a time. The first go does not count: code is still compiled. */
+  async sustain(seconds: number): Promise<void> {
+    const cpu = () => this.#pids.reduce((sum, pid) => sum + cpuMs(pid), 0)
+    const before = cpu()
+    const complete = async () => ((await this.#sink.ask('count')) as { complete: number }).complete
+    const { sent, ...counted } = await this.#load.kept(atOnce, seconds, this.#left, complete)
+    this.#left -= sent.length
+    this.#sustained.push({ ...(await whole(this.#sink, sent)), ...counted, cpu: cpu() - before })
+  }
+
+  get figures(): Figures {
+    const steady = ascending(this.#steady.flatMap(({ took }) => took))
+    const storm = this.#storm as Whole
+    const [, ...counted] = this.#sustained
+    const all = [...this.#steady, storm, ...this.#sustained]
+    return {
+      p50: percentile(steady, 50),
+      p99: percentile(steady, 99),
+      stormPerSecond: (1_000 * storm.took.length) / storm.spanMs,
+      stormP99: percentile(storm.took, 99),
+      sustained: (1_000 * sum(counted, ({ complete }) => complete)) / sum(counted, ({ ms }) => ms),
+      cpuPerPress: sum(counted, ({ cpu }) => cpu) / sum(counted, ({ took }) => took.length),
+      refused: this.#load.refused,
+      missing: sum(all, ({ missing }) => missing),
+      doubled: sum(all, ({ doubled }) => doubled),
+    }
+  }
+
+  end(): void {
+    this.#load.end()
   }
 }
+
+const sum = <Of>(all: readonly Of[], of: (one: Of) => number): number =>
+  all.reduce((total, one) => total + of(one), 0)
 
 /** Waits for all of these presses: press to last, ascending; from the first press to the last arrival; what went wrong. */
 const whole = async (sink: Part, sent: readonly Sent[]) => {

@@ -10,7 +10,7 @@ import {
   crash,
   type Figures,
   oddTarget,
-  pace,
+  Pace,
 } from './measures.ts'
 import { Part } from './process.ts'
 import type { Stack } from './stack.ts'
@@ -37,7 +37,10 @@ const isWanted = (name: string, among: readonly string[]): boolean =>
 
 const rounds = quick ? 1 : 3
 const crashes = quick ? 1 : 2
-const paceSeconds = quick ? { steady: 3, sustained: 5 } : { steady: 5, sustained: 7 }
+/** Of each turn; the first of the sustained rate, which does not count, takes `warmingSeconds`. */
+const paceSeconds = { steady: 1, sustained: 1 }
+const turns = quick ? 3 : 5
+const warmingSeconds = 3
 const targetSeconds = quick ? { calm: 2, hanging: 5, refusing: 3 } : { calm: 5, hanging: 20, refusing: 10 }
 
 const dir = mkdtempSync(join(tmpdir(), 'duress-rivals-'))
@@ -46,48 +49,74 @@ const { part: sink, ready: targets } = await Part.start('./sink.ts')
 const measured: Measured[] = []
 let folders = 0
 
-/** Runs one measurement and keeps its figures; says what the machine was doing. What breaks does not end the others. */
-const measure = async (name: string, what: string, run: () => Promise<Figures>): Promise<void> => {
+/** Keeps the figures of one measurement; says what the machine was doing. */
+const keep = (name: string, what: string, figures: Figures): void => {
   const load = loadavg()[0] as number
-  let figures: Figures
-  try {
-    figures = await run()
-  } catch (error) {
-    console.error(`${what} ${name} BROKE: ${error instanceof Error ? error.message : error}`)
-    process.exitCode = 1
-    return
-  } finally {
-    await sink.ask('reset')
-  }
   measured.push({ name, what, load, figures })
   const shown = Object.entries(figures).map(([key, value]) => `${key} ${Number(value.toFixed(2))}`)
   console.error(`${what.padEnd(16)} ${name.padEnd(9)} load ${load.toFixed(1)}: ${shown.join(', ')}`)
 }
 
-/** Starts a contender with so many badges, measures, ends it, whatever comes of it. */
+/** What breaks does not end the others. */
+const unlessBroken = async <Made>(
+  name: string,
+  what: string,
+  run: () => Promise<Made>,
+): Promise<Made | null> => {
+  try {
+    return await run()
+  } catch (error) {
+    console.error(`${what} ${name} BROKE: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+    return null
+  } finally {
+    await sink.ask('reset')
+  }
+}
+
+/** Runs one measurement and keeps its figures. */
+const measure = async (name: string, what: string, run: () => Promise<Figures>): Promise<void> => {
+  const figures = await unlessBroken(name, what, run)
+  if (figures) keep(name, what, figures)
+}
+
+interface Started {
+  readonly stack: Pick<Stack, 'port' | 'pids'>
+  end(): Promise<void>
+}
+
+/** Starts a contender with so many badges, in a folder of its own. */
+const start = async (contender: Contender, badges: number): Promise<Started & { readonly stack: Stack }> => {
+  const folder = join(dir, String(folders++))
+  mkdirSync(folder)
+  const stack = await contender.build({ dir: folder, targets, badges })
+  const end = async () => {
+    await stack.end()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  await stack.start().catch(async (error: unknown) => {
+    await end()
+    throw error
+  })
+  return { stack, end }
+}
+
+const startFloor = async (): Promise<Started> => {
+  const { part, ready: port } = await Part.start('./floor.ts', join(dir, `floor-${folders++}`), ...targets)
+  return { stack: { port, pids: [part.child.pid as number] }, end: () => part.end() }
+}
+
+/** Starts a contender, measures, ends it, whatever comes of it. */
 const on = async (
   contender: Contender,
   badges: number,
   run: (stack: Stack) => Promise<Figures>,
 ): Promise<Figures> => {
-  const folder = join(dir, String(folders++))
-  mkdirSync(folder)
-  const stack = await contender.build({ dir: folder, targets, badges })
+  const { stack, end } = await start(contender, badges)
   try {
-    await stack.start()
     return await run(stack)
   } finally {
-    await stack.end()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const onFloor = async (): Promise<Figures> => {
-  const { part, ready: port } = await Part.start('./floor.ts', join(dir, `floor-${folders++}`), ...targets)
-  try {
-    return await pace({ port, pids: [part.child.pid as number] }, sink, paceSeconds)
-  } finally {
-    await part.end()
+    await end()
   }
 }
 
@@ -98,12 +127,39 @@ const there = contenders.filter((contender) => {
   return !missing
 })
 
+/** All are there at once, but only one has anything to do: the machine is another one from minute to minute, and meets all alike. */
 const measurePace = async (): Promise<void> => {
-  if (isWanted('floor', names)) await measure('floor', 'pace', onFloor)
-  for (const contender of there)
-    await measure(contender.name, 'pace', () =>
-      on(contender, badgesOfPace(paceSeconds), (stack) => pace(stack, sink, paceSeconds)),
-    )
+  const badges = badgesOfPace({ ...paceSeconds, steady: turns * paceSeconds.steady })
+  const starts = [
+    ...(isWanted('floor', names) ? [['floor', startFloor] as const] : []),
+    ...there.map((contender) => [contender.name, () => start(contender, badges)] as const),
+  ]
+  const paces = new Map<string, { readonly pace: Pace; end(): Promise<void> }>()
+  const each = async (go: (pace: Pace) => Promise<void>): Promise<void> => {
+    for (const [name, { pace, end }] of paces) {
+      const done = await unlessBroken(name, 'pace', async () => {
+        await go(pace)
+        return true
+      })
+      if (done) continue
+      paces.delete(name)
+      await end()
+    }
+  }
+  for (const [name, startIt] of starts)
+    await unlessBroken(name, 'pace', async () => {
+      const { stack, end } = await startIt()
+      paces.set(name, { pace: await Pace.start(stack, sink), end })
+    })
+  for (let turn = 0; turn < turns; turn++) await each((pace) => pace.steady(paceSeconds.steady))
+  await each((pace) => pace.storm())
+  await each((pace) => pace.sustain(warmingSeconds))
+  for (let turn = 0; turn < turns; turn++) await each((pace) => pace.sustain(paceSeconds.sustained))
+  for (const [name, { pace, end }] of paces) {
+    keep(name, 'pace', pace.figures)
+    pace.end()
+    await end()
+  }
 }
 
 const measureTargets = async (): Promise<void> => {

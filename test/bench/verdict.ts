@@ -6,7 +6,7 @@ import type { Figures } from './measures.ts'
 export interface Measured {
   readonly name: string
   readonly what: string
-  /** Load average of the machine when it began. */
+  /** Load average of the machine when it was over. */
   readonly load: number
   readonly figures: Figures
 }
