@@ -65,6 +65,7 @@ export class Faults {
   readonly #parts: Parts
   readonly #under = new Map<string, Promise<void>>()
   readonly #begun = new Map<Fault, number>()
+  #failed = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -81,13 +82,13 @@ export class Faults {
     }))
   }
 
-  /** Until `isOver`, or the end of the schedule; resolves when all that began are over. */
+  /** Until `isOver`, or the end of the schedule; resolves when all that began are over, rejects when one can't be had. */
   async play(schedule: readonly Fault[], isOver: () => boolean): Promise<void> {
     const startedAt = performance.now()
     const all: Promise<void>[] = []
     for (const fault of schedule) {
-      while (performance.now() < startedAt + fault.at && !isOver()) await wait(50)
-      if (isOver()) break
+      while (performance.now() < startedAt + fault.at && !isOver() && !this.#failed) await wait(50)
+      if (isOver() || this.#failed) break
       all.push(this.#happen(fault))
     }
     await Promise.all(all)
@@ -107,8 +108,10 @@ export class Faults {
       this.windows.push({ kind: fault.kind, on: fault.on, by: fault.by, from, to: Date.now() })
     })
     for (const part of parts) this.#under.set(part, happening)
-    // Whoever waits for all hears of it.
-    happening.catch(() => {})
+    // Whoever waits for all hears of it, and no other fault comes on top of one that was left as it was.
+    happening.catch(() => {
+      this.#failed = true
+    })
     return happening
   }
 
@@ -204,14 +207,16 @@ const fillUp = async (dir: string): Promise<void> => {
   const { stdout } = await run('df', ['--output=avail', '-B1', dir])
   const [, free] = stdout.trim().split('\n')
   const most = Number(free) - 4 * 1_048_576
-  if (most > 0)
-    await run('fallocate', [
-      '-o',
-      String(sizeOf(join(dir, 'filler'))),
-      '-l',
-      String(most),
-      join(dir, 'filler'),
-    ])
+  if (most > 0) {
+    const filler = join(dir, 'filler')
+    try {
+      await run('fallocate', ['-o', String(sizeOf(filler)), '-l', String(most), filler])
+    } catch (error) {
+      // The bridge took some of it meanwhile: the next round sees what is left.
+      if (/No space left/.test(String(error))) return
+      throw error
+    }
+  }
   fill(dir)
 }
 
