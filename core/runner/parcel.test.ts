@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { z } from 'zod'
-import { decode, encode, Openings, ToBridge, ToWorker } from './parcel.ts'
+import { type CarriedOrder, decode, encode, Openings, ordersIn, pack, ToBridge, ToWorker } from './parcel.ts'
 
-const orders: ToWorker = {
+const parcel: Extract<ToWorker, { is: 'orders' }> = {
   is: 'orders',
   parcel: 'a-1',
   session: 's',
   openings: 'd',
   startBy: 12.5,
+  messages: [{ incident: 'i', where: 'Ward 3' }],
   orders: [
     {
       id: 'i/0.0/door',
@@ -17,6 +18,16 @@ const orders: ToWorker = {
       capability: 'door.secure',
       address: null,
       args: {},
+      ms: 5_000,
+    },
+    {
+      id: 'i/0.1/pager',
+      attempt: 1,
+      link: 'pagers',
+      capability: 'page.send',
+      address: null,
+      args: {},
+      message: 0,
       ms: 5_000,
     },
   ],
@@ -45,7 +56,7 @@ const openings: Openings = {
   ],
 }
 const all: readonly (readonly [z.ZodType<unknown>, ToWorker | ToBridge | Openings])[] = [
-  [ToWorker, orders],
+  [ToWorker, parcel],
   [ToBridge, report],
   [Openings, openings],
 ]
@@ -100,6 +111,42 @@ test('anything in any place of a message is either understood or null', () => {
       }),
       { numRuns: 500 },
     )
+})
+
+const order = (args: CarriedOrder['args']): CarriedOrder => ({
+  id: 'i/0.0/a',
+  attempt: 1,
+  link: 'a',
+  capability: 'event.send',
+  address: null,
+  args,
+  ms: 1,
+})
+
+test('orders that share a message have it once in a parcel, and share it again where they are unpacked', () => {
+  const [first, second] = [{ incident: 'i' }, { incident: 'j' }]
+  const all = [{ message: first }, { message: second, area: 'b' }, { message: first, area: 'c' }].map(order)
+  const { messages, orders } = pack(all)
+  expect(messages).toEqual([first, second])
+  const sent = decode(ToWorker, encode({ ...parcel, messages, orders })) as typeof parcel
+  const unpacked = ordersIn(sent)
+  expect(unpacked).toEqual(all)
+  const [a, , c] = unpacked.map(({ args }) => (args as { message: unknown }).message)
+  expect(a).toBe(c)
+})
+
+test('whatever orders say, they are unpacked as they were packed', () => {
+  fc.assert(
+    fc.property(fc.array(fc.jsonValue(), { maxLength: 20 }), (said) => {
+      const all = said.map((args) => order(args as CarriedOrder['args']))
+      const travelled = JSON.parse(JSON.stringify(pack(all)))
+      expect(ordersIn(travelled)).toEqual(JSON.parse(JSON.stringify(all)))
+    }),
+  )
+})
+
+test('a parcel in which a message is missing is not understood', () => {
+  expect(decode(ToWorker, encode({ ...parcel, messages: [] }))).toBeNull()
 })
 
 test('a state that is none, or an outcome without an end, is not taken', () => {

@@ -29,23 +29,52 @@ const CarriedOrder = z.object({
 /** An order as it travels: Json, no signal. */
 export type CarriedOrder = z.infer<typeof CarriedOrder>
 
+/** An order in a parcel. `message`: which of the parcel's messages is its `args.message`. */
+const PackedOrder = CarriedOrder.extend({ message: z.number().int().nonnegative().optional() })
+
 /** What the bridge says to a worker. */
 export const ToWorker = z.discriminatedUnion('is', [
   /** Shows that the whole way lives, and measures the worker's clock. */
   z.object({ is: z.literal('canary'), id: Text, openings: Text }),
-  z.object({
-    is: z.literal('orders'),
-    parcel: Text,
-    /** The worker's life that it is meant for; another one starts nothing of it. */
-    session: Text,
-    /** What the worker must have opened, and nothing older. */
-    openings: Text,
-    /** None of it may be started after this, on the worker's own monotonic clock, ms. */
-    startBy: z.number(),
-    orders: z.array(CarriedOrder).max(ordersMax),
-  }),
+  z
+    .object({
+      is: z.literal('orders'),
+      parcel: Text,
+      /** The worker's life that it is meant for; another one starts nothing of it. */
+      session: Text,
+      /** What the worker must have opened, and nothing older. */
+      openings: Text,
+      /** None of it may be started after this, on the worker's own monotonic clock, ms. */
+      startBy: z.number(),
+      messages: z.array(z.custom<Json>(() => true)).max(ordersMax),
+      orders: z.array(PackedOrder).max(ordersMax),
+    })
+    .refine(({ messages, orders }) => orders.every(({ message = -1 }) => message < messages.length)),
 ])
 export type ToWorker = z.infer<typeof ToWorker>
+
+type Packed = Pick<Extract<ToWorker, { is: 'orders' }>, 'messages' | 'orders'>
+
+/** Orders as a parcel has them: those of one step share their message, most of what they say, and it travels once. */
+export const pack = (orders: readonly CarriedOrder[]): Packed => {
+  const places = new Map<Json, number>()
+  const packed = orders.map((order) => {
+    const { message, ...args } = (order.args ?? {}) as { readonly message?: Json }
+    if (typeof message !== 'object' || message === null) return order
+    const place = places.get(message) ?? places.size
+    places.set(message, place)
+    return { ...order, args, message: place }
+  })
+  return { messages: [...places.keys()], orders: packed }
+}
+
+/** The orders of a parcel as they were; those that shared a message share it again. */
+export const ordersIn = ({ messages, orders }: Packed): CarriedOrder[] =>
+  orders.map(({ message, ...order }) =>
+    message === undefined
+      ? order
+      : { ...order, args: { ...(order.args as object), message: messages[message] as Json } },
+  )
 
 const WorkerLink = z.object({ name: Text, up: z.boolean(), why: z.string().max(600).nullable() })
 /** How a link of a worker is. */

@@ -9,6 +9,7 @@ import {
   needsMark,
   ordersMax,
   ownerField,
+  pack,
   type ToWorker,
 } from './parcel.ts'
 import { driftMs, type RemoteHealth } from './remote-health.ts'
@@ -16,6 +17,8 @@ import type { Seal } from './seal.ts'
 
 /** How long the question may take who may start a parcel, ms. */
 const askMs = 200
+/** An order waits so long at most for a parcel before it to be in its box, ms: what comes meanwhile travels with it. */
+const gatherMs = 5
 
 interface Pending {
   readonly order: CarriedOrder
@@ -56,14 +59,21 @@ export class RemoteOrders {
   readonly #p: Parts
   readonly #parcels = new Map<string, Parcel>()
   #next: Pending[] = []
-  #flushing = false
+  #isDue = false
+  /** Until when `#next` waits for the parcels before it; null: it does not. */
+  #wait: Timer | null = null
+  /** Parcels of which it is not known yet whether they are in the box. */
+  #leaving = 0
   #stopped = false
 
   constructor(parts: Parts) {
     this.#p = parts
   }
 
-  /** One attempt there. Never rejects. Goes out with the other orders of this turn. */
+  /**
+   * One attempt there. Never rejects. Goes out with the other orders of this turn; while a parcel is leaving, with those
+   * that come until it has left: a parcel costs the same whatever is in it.
+   */
   act(order: CarriedOrder, signal: AbortSignal): Promise<Outcome> {
     return new Promise((resolve) => {
       const give = () => this.#aborted(pending)
@@ -75,9 +85,10 @@ export class RemoteOrders {
       if (signal.aborted || this.#stopped) return end(this.#unsent())
       signal.addEventListener('abort', give, { once: true })
       this.#next.push(pending)
-      if (this.#flushing) return
-      this.#flushing = true
-      setImmediate(() => this.#flush())
+      if (this.#isDue) return
+      this.#isDue = true
+      if (this.#leaving === 0) setImmediate(() => this.#depart())
+      else this.#wait = this.#p.clock.after(gatherMs, () => this.#depart())
     })
   }
 
@@ -139,11 +150,20 @@ export class RemoteOrders {
     }
   }
 
-  #flush(): void {
+  #depart(): void {
     const all = this.#next
     this.#next = []
-    this.#flushing = false
+    this.#isDue = false
+    this.#wait = null
     for (let from = 0; from < all.length; from += ordersMax) this.#post(all.slice(from, from + ordersMax))
+  }
+
+  /** A parcel is in its box, or will never be known to be. */
+  #left(): void {
+    this.#leaving--
+    if (this.#leaving > 0 || !this.#wait) return
+    this.#wait.cancel()
+    this.#depart()
   }
 
   #post(orders: readonly Pending[]): void {
@@ -158,14 +178,15 @@ export class RemoteOrders {
     const startBy = clock.mono() + graceMs + ms
     // Nothing of it is started after this, whichever of the two clocks is ahead.
     clock.after(graceMs + errorMs + driftMs, () => void this.#late(parcel))
-    const carried = orders.map(({ order }) => order)
-    send({ is: 'orders', parcel: id, session, openings, startBy, orders: carried }).catch(
-      (error: unknown) => {
+    const packed = pack(orders.map(({ order }) => order))
+    this.#leaving++
+    send({ is: 'orders', parcel: id, session, openings, startBy, ...packed })
+      .catch((error: unknown) => {
         if (!(error instanceof NotSent)) return
         suspect()
         this.#endAll(parcel, () => this.#notStarted(error.message))
-      },
-    )
+      })
+      .finally(() => this.#left())
   }
 
   /** The grace of a parcel is over: what the worker has not started by now it never will. */

@@ -100,6 +100,51 @@ describe('an order', () => {
   })
 })
 
+describe('orders while a parcel is on its way to Redis', () => {
+  /** Everybody's parcels are claimed once, with their first mark. */
+  const parcels = () => outpost.fleet.redis.marks.size
+
+  test('travel together once it has arrived', async () => {
+    outpost = await Outpost.open()
+    weatherAt('one', { delayMs: [1, 1] })
+    outpost.fleet.carrier.weather = { ...fair, delayMs: [1.5, 1.5] }
+    const pages = [outpost.page()]
+    for (let n = 0; n < 4; n++) {
+      await outpost.clock.advance(0.5)
+      pages.push(outpost.page())
+    }
+    await outpost.clock.advance(20)
+    expect(pages.map(({ outcome }) => outcome?.ok)).toEqual([true, true, true, true, true])
+    expect(parcels()).toBe(2)
+  })
+
+  test('wait 5 ms for it at most', async () => {
+    outpost = await Outpost.open()
+    outpost.fleet.carrier.weather = { ...fair, delayMs: [1, 1], unanswered: 1 }
+    const first = outpost.page()
+    await outpost.clock.advance(1)
+    const second = outpost.page()
+    await outpost.clock.advance(20)
+    expect([first, second].map(({ outcome }) => outcome?.ok)).toEqual([true, true])
+    const [start] = outpost.startsOf(second)
+    // To Redis, to the worker, and there and back for its claim.
+    expect(start?.at).toBeLessThanOrEqual(second.at + 5 + 1 + 3 + 6)
+    expect(parcels()).toBe(2)
+  })
+
+  test('that are taken back meanwhile never leave', async () => {
+    outpost = await Outpost.open()
+    outpost.fleet.carrier.weather = { ...fair, delayMs: [2, 2] }
+    outpost.page()
+    await outpost.clock.advance(1)
+    const page = outpost.page()
+    outpost.runner.recall(page.id)
+    await outpost.clock.advance(50)
+    expect(outpost.startsOf(page)).toEqual([])
+    expect(page.outcome).toMatchObject(notBegun)
+  })
+})
+
 describe('an order that a worker misses', () => {
   test('a page that a worker could not claim may have gone out: the bridge says so', async () => {
     outpost = await Outpost.open()

@@ -13,7 +13,8 @@ const nonceBytes = 12
 const tagBytes = 16
 /** What makes the keys of one life of a sender its own, bytes. */
 const saltBytes = 16
-const version = 1
+/** Of the seal and of what is sealed: another one is not opened. */
+const version = 2
 const headBytes = 1 + saltBytes + nonceBytes + tagBytes
 /** Lives of a sender whose keys are kept; older ones are derived again. */
 const livesMax = 8

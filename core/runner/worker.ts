@@ -15,6 +15,7 @@ import {
   encode,
   needsMark,
   Openings,
+  ordersIn,
   ownerField,
   type ToBridge,
   ToWorker,
@@ -174,7 +175,7 @@ export class Worker {
   }
 
   async #orders(message: OrdersMessage): Promise<void> {
-    const { parcel, session, startBy, orders } = message
+    const { parcel, session, startBy } = message
     const { clock } = this.#p
     if (this.#seen.has(parcel)) return
     this.#seen.set(parcel, startBy + 60_000)
@@ -189,7 +190,7 @@ export class Worker {
     if (this.#stopping) return this.#refuse(message, 'late', 'the worker is being stopped')
     if (marks && !marks.first && this.#isOfBridge(parcel, ownerField, marks.all.get(ownerField)))
       return this.#refuse(message, 'taken-back', 'the bridge has taken it back')
-    for (const [n, order] of orders.entries()) this.#start(message, n, order, marks)
+    for (const [n, order] of ordersIn(message).entries()) this.#start(message, n, order, marks)
   }
 
   /** Says that this worker starts the parcel, and reads what was taken back; null: Redis does not say. */
