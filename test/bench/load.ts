@@ -16,7 +16,7 @@ const connectionsMax = 64
 const startingMs = 300
 
 /** How often the targets are asked how many are complete: more often, and the asking takes a share of the machine, ms. */
-const askAgainMs = 5
+const askAgainMs = 10
 
 /** Presses over HTTP, on connections that stay, each on another badge. */
 export class Load {
