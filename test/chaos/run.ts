@@ -137,10 +137,11 @@ class Run {
 
   #tell(startedAt: number): void {
     const { acked = 0, open = 0, refused = 0, unanswered = 0 } = this.#stage.progress ?? {}
-    this.#judge.presses(this.#times())
+    const now = this.#faults.active.map(({ kind, on }) => (on ? `${kind} ${on}` : kind))
+    // The memory that readers of the store share is a file on its disk.
+    if (!now.includes('full-disk')) this.#judge.presses(this.#times())
     const mb = Math.round(this.#stage.bridge.lives.at(-1)?.mb ?? 0)
     const at = Math.round((performance.now() - startedAt) / 1_000)
-    const now = this.#faults.active.map(({ kind, on }) => (on ? `${kind} ${on}` : kind))
     this.#options.say(
       `${at} s: ${acked} presses acknowledged, ${refused} refused, ${unanswered} unanswered, ${open} incidents open, ${this.#faults.windows.length} faults over, now ${now.join(', ') || 'none'}; bridge ${mb} MB; ${this.#found.total} violations`,
     )
