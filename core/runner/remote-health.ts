@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { ToBridge, WorkerLink } from './parcel.ts'
 
 /** A worker whose last answered canary is older than this gets no orders, ms: two of three may be lost. */
-const fitMs = 1_600
+export const fitMs = 1_600
 /** A way that takes longer leaves nothing of the grace, ms there and back. */
 export const slowMs = 400
 /** The measure of the other clock is renewed this often, ms; it is in use for 2 s more, and two clocks of 100 ppm part by 6.5 ms in that time. */
