@@ -2,7 +2,7 @@ import type { Around } from './around.ts'
 import { Bridge } from './bridge.ts'
 import type { DoorReport } from './capability.ts'
 import { type Clock, deadline } from './clock.ts'
-import type { Command, Failure, Order, Outcome, Receipt } from './command.ts'
+import type { Failure, Order, Outcome, Receipt } from './command.ts'
 import { Dispatch, type Refusal } from './dispatch/dispatch.ts'
 import { Due } from './dispatch/due.ts'
 import { Ledger } from './dispatch/ledger.ts'
@@ -98,7 +98,7 @@ export class Machine {
       const known = this.#sites.get(id) ?? around.compile(config, id)
       if (known) this.#sites.set(id, known)
     }
-    this.ways = new Ways(site)
+    this.ways = new Ways(site, (link) => this.runner.graceMs(link))
     this.#ledger = new Ledger({ clock, log, store, tell: (entries, at) => this.#tell(entries, at) })
     this.memory = new Memory(clock, new Map(opened.cursors.map(({ device, value }) => [device, value])))
     this.book = new Book(opened.nextIncidentNumber)
@@ -129,14 +129,10 @@ export class Machine {
       clock,
       log,
       random: around.random,
-      linkOf: (command) => this.ways.link(command),
       isUp: (link) => this.runner.isUp(link),
       waits: ({ command, effect }) => this.doors.waits(command, effect),
-      laneOf: (command) => this.ways.lane(command),
-      attemptMs: (command) => this.ways.attemptMs(command) + this.runner.graceMs(this.ways.link(command)),
-      capabilityOf: (command) => this.ways.capability(command),
-      refusal: (command) => this.#refusal(command),
-      act: (command, order) => this.#act(command, order),
+      refusal: (tracked) => this.#refusal(tracked),
+      act: (tracked, order) => this.#act(tracked, order),
       attempted: ({ capability }, ok) => around.meter.attempt(capability, ok),
       recall: (id) => this.runner.recall(id),
       started: (tracked, send) => this.#ledger.started(tracked, send),
@@ -166,6 +162,7 @@ export class Machine {
       dispatch: this.dispatch,
       doors: this.doors,
       siteOf: (revision) => this.#sites.get(revision) ?? site,
+      wayOf: (command) => this.ways.of(command),
       fire: (door) => this.#fireForPlanning(door),
       mayBeDone: (command) => mayBeDone(this, command),
       tell: (entries, at) => this.#tell(entries, at),
@@ -304,16 +301,18 @@ export class Machine {
   }
 
   /** All rules of the moment of sending, in one synchronous turn with the send. */
-  #refusal(command: Command): Refusal | null {
+  #refusal({ command, way }: Tracked): Refusal | null {
     const incident = command.incident === null ? undefined : this.book.page(command.incident)?.incident
     const site = this.#sites.get(incident?.revision ?? '') ?? this.site
-    const { perceptible } = this.ways.capability(command)
-    const target = this.ways.target(command)
+    const { target, capability } = way
     const isUrgent = incident !== undefined && incident.mode !== 'walk-test'
     const beside = isUrgent ? [] : this.book.silent(incident)
     return (
-      permit({ site, incident, beside, target, perceptible }, command, this.clock.now()) ??
-      this.doors.refusal(command)
+      permit(
+        { site, incident, beside, target, perceptible: capability.perceptible },
+        command,
+        this.clock.now(),
+      ) ?? this.doors.refusal(command)
     )
   }
 
@@ -328,14 +327,14 @@ export class Machine {
     return fire === 'unknown' && this.doors.isSettlingIn() ? 'clear' : fire
   }
 
-  #act(command: Command, order: Order): Promise<Outcome> {
+  #act({ command, way }: Tracked, order: Order): Promise<Outcome> {
     const { incident, capability } = command
     const page = incident === null ? undefined : this.book.page(incident)
     if (page && !page.told) {
       page.told = true
       this.#around.meter.toFirst(this.clock.now() - page.incident.openedAt)
     }
-    return this.runner.act(this.ways.link(command), capability, order)
+    return this.runner.act(way.link, capability, order)
   }
 
   /** A command has come to its end. */
@@ -346,9 +345,10 @@ export class Machine {
     else if (command.capability.startsWith('door.')) this.doors.settled(command, receipt)
     const page = command.incident === null ? undefined : this.book.page(command.incident)
     if (!page) return
-    if (page.first.delete(command.id)) {
+    if (page.first > 0 && command.dueAt === page.incident.openedAt) {
+      page.first--
       page.ended.push({ command, receipt })
-      if (page.first.size === 0) {
+      if (page.first === 0) {
         this.#around.meter.toLast(receipt.at - page.incident.openedAt)
         this.supervision.ended(page)
       }

@@ -4,6 +4,7 @@ import type { Log } from './connector.ts'
 import type { Dispatch } from './dispatch/dispatch.ts'
 import type { Due } from './dispatch/due.ts'
 import { Tracked } from './dispatch/tracked.ts'
+import type { Way } from './dispatch/ways.ts'
 import type { Doors } from './door/doors.ts'
 import type { Hold } from './door/hold.ts'
 import type { Json } from './fact.ts'
@@ -34,6 +35,7 @@ export interface Parts {
   readonly doors: Doors
   /** The config that an incident was opened with. */
   siteOf(revision: string): Site
+  wayOf(command: Command): Way
   /** What is known of the fire inputs of a door, for planning. */
   fire(door: Device): Fire
   /** Whether the life before may have done it without a record. */
@@ -58,11 +60,12 @@ export class Response {
     const { book, clock, due, doors, dispatch, faults, siteOf, fire } = this.#p
     const before = page.incident
     book.turn(page, next)
+    const isNew = page.commands.size === 0
     const wanted = plan(siteOf(next.revision), next, clock.now(), fire)
     const draft = this.#draft(page, wanted)
     page.lookAt = wanted.nextAt
     due.set(next.id, next.resolved ? null : wanted.nextAt)
-    this.#takeBack(page, wanted)
+    if (!isNew) this.#takeBack(page, wanted)
     if (next.resolved && !before.resolved) {
       doors.endIncident(next.id, 'resolved')
       for (const words of next.unknown) faults.set(unknownSource(words), null)
@@ -177,7 +180,7 @@ export class Response {
       rows.push(commandRow(command, tracked.attempt, carrier ?? null))
       if (message && !carrier) carriers.set(message, command.id)
       entries.push(commandEntry(command))
-      if (command.dueAt === page.incident.openedAt) page.first.add(command.id)
+      if (command.dueAt === page.incident.openedAt) page.first++
       if (this.#p.dispatch.size + fresh.length < commandsMax) fresh.push(tracked)
       else this.#p.book.spilled.add(command.id)
     }
@@ -210,9 +213,10 @@ export class Response {
   }
 
   #tracked(command: Command): Tracked {
-    const ready = this.#p.dispatch.isReady(command)
+    const way = this.#p.wayOf(command)
+    const ready = this.#p.dispatch.isReady(way)
     const effect = this.#p.mayBeDone(command) ? 'possible' : 'none'
-    return new Tracked(command, { attempt: ready ? 1 : 0, recorded: ready, effect })
+    return new Tracked(command, way, { attempt: ready ? 1 : 0, recorded: ready, effect })
   }
 }
 

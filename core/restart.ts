@@ -95,8 +95,9 @@ const adopt = async (machine: Machine, rows: readonly UnfinishedCommand[]): Prom
     const effect =
       row.inFlight || row.effect === 'possible' || mayBeDone(machine, stored) ? 'possible' : 'none'
     const command = sharedWith(row.body) === null ? stored : anew(stored)
-    const tracked = new Tracked(command ?? stored, { attempt: row.attempt, recorded: false, effect })
-    const forever = machine.ways.capability(stored).expiresAfterMs === null
+    const way = machine.ways.of(stored)
+    const tracked = new Tracked(command ?? stored, way, { attempt: row.attempt, recorded: false, effect })
+    const forever = way.capability.expiresAfterMs === null
     if (command === null) machine.settled(tracked, gaveUp(machine, tracked, { why: messageLost, effect }))
     else if (row.crashed >= crashesMax && !forever)
       machine.settled(tracked, gaveUp(machine, tracked, { why: crashed(row.attempt), effect: 'possible' }))

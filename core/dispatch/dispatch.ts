@@ -1,4 +1,3 @@
-import type { Capability } from '../capability.ts'
 import { proves } from '../capability.ts'
 import { type Clock, punctual } from '../clock.ts'
 import {
@@ -13,8 +12,9 @@ import {
 import type { Log } from '../connector.ts'
 import { messageOf } from '../error.ts'
 import type { Json } from '../fact.ts'
-import { isStateful, Lane, type LaneOwner } from './lane.ts'
+import { Lane, type LaneOwner } from './lane.ts'
 import type { Tracked } from './tracked.ts'
+import type { Way } from './ways.ts'
 
 /** Pauses between two attempts at one command, ms; the real ones are drawn from half to the whole of these. */
 const pausesMs = [250, 500, 1_000, 2_000, 5_000] as const
@@ -32,20 +32,14 @@ export interface Ports {
   readonly clock: Clock
   readonly log: Log
   random(): number
-  /** The link that a command goes through. */
-  linkOf(command: Command): string
   isUp(link: string): boolean
   /** Whether a command must wait although its link is up, such as a lock before its fire input has been read. */
   waits(tracked: Tracked): boolean
-  laneOf(command: Command): { key: string; atOnce: number }
-  attemptMs(command: Command): number
   /** Takes an attempt back that may not have begun at a worker yet; how it ended comes as for any other. */
   recall(id: string): void
-  /** The capability as the connector declares it. */
-  capabilityOf(command: Command): Pick<Capability, 'proof' | 'expiresAfterMs'>
   /** All rules of the moment of sending: expiry, conditions, silence, fire, holds. null: it may go. */
-  refusal(command: Command): Refusal | null
-  act(command: Command, order: Order): Promise<Outcome>
+  refusal(tracked: Tracked): Refusal | null
+  act(tracked: Tracked, order: Order): Promise<Outcome>
   /** Counts an attempt that has ended. */
   attempted(command: Command, ok: boolean): void
   /** Writes an attempt down; `send` is called when it is on disk, or at once where there is no disk. */
@@ -94,8 +88,8 @@ export class Dispatch implements LaneOwner {
   }
 
   /** Whether an attempt could start at once as far as is known, so that it may be recorded with the command. */
-  isReady(command: Command): boolean {
-    return this.#ports.isUp(this.#ports.linkOf(command)) && !this.#lane(command).breaker.isOpen
+  isReady(way: Way): boolean {
+    return this.#ports.isUp(way.link) && !this.#lane(way).breaker.isOpen
   }
 
   /** Takes commands that are on disk, or in memory while there is no disk. */
@@ -104,8 +98,8 @@ export class Dispatch implements LaneOwner {
     for (const tracked of all) {
       if (this.#tracked.has(tracked.command.id)) continue
       this.#tracked.set(tracked.command.id, tracked)
-      const lane = this.#lane(tracked.command)
-      if (isStateful(tracked)) this.#supersede(tracked, lane)
+      const lane = this.#lane(tracked.way)
+      if (tracked.isStateful) this.#supersede(tracked, lane)
       lane.add(tracked)
       lanes.add(lane)
     }
@@ -117,7 +111,7 @@ export class Dispatch implements LaneOwner {
     const tracked = this.#tracked.get(id)
     if (tracked?.state === 'in-flight') this.#ports.recall(id)
     if (!tracked || tracked.state === 'in-flight' || tracked.state === 'settled') return null
-    this.#lane(tracked.command).remove(tracked)
+    this.#lane(tracked.way).remove(tracked)
     this.#settle(tracked, { end, why })
     return tracked.effect
   }
@@ -126,15 +120,15 @@ export class Dispatch implements LaneOwner {
   confirm(id: string, result: Json): void {
     const tracked = this.#tracked.get(id)
     if (tracked?.state !== 'waiting' || tracked.effect !== 'possible') return
-    this.#lane(tracked.command).remove(tracked)
+    this.#lane(tracked.way).remove(tracked)
     this.#settle(tracked, { end: 'done', why: '' }, { ok: true, proof: 'confirmed', result })
   }
 
   /** A link is up: what waited for it goes at once. */
   linkUp(link: string): void {
     const lanes = new Set<Lane>()
-    for (const { command, state } of this.#tracked.values())
-      if (state === 'waiting' && this.#ports.linkOf(command) === link) lanes.add(this.#lane(command))
+    for (const { way, state } of this.#tracked.values())
+      if (state === 'waiting' && way.link === link) lanes.add(this.#lane(way))
     for (const lane of lanes) lane.kick()
   }
 
@@ -151,15 +145,13 @@ export class Dispatch implements LaneOwner {
   }
 
   isUp(tracked: Tracked): boolean {
-    return (
-      !this.#stopping && this.#ports.isUp(this.#ports.linkOf(tracked.command)) && !this.#ports.waits(tracked)
-    )
+    return !this.#stopping && this.#ports.isUp(tracked.way.link) && !this.#ports.waits(tracked)
   }
 
   drop(tracked: Tracked): boolean {
     if (this.#stopping) return false
     if (tracked.state === 'settled') return true
-    const refusal = this.#ports.refusal(tracked.command)
+    const refusal = this.#ports.refusal(tracked)
     if (refusal) this.#settle(tracked, refusal)
     return refusal !== null
   }
@@ -179,7 +171,7 @@ export class Dispatch implements LaneOwner {
 
   /** Re-check and start of the send are one synchronous turn. */
   #send(lane: Lane, tracked: Tracked): void {
-    const refusal = tracked.state === 'settled' ? null : this.#ports.refusal(tracked.command)
+    const refusal = tracked.state === 'settled' ? null : this.#ports.refusal(tracked)
     if (tracked.state === 'settled' || refusal || this.#stopping) {
       lane.ended(tracked)
       if (refusal) this.#settle(tracked, refusal)
@@ -198,13 +190,13 @@ export class Dispatch implements LaneOwner {
   /** Ends with the outcome, or without one when the connector does not return: whichever comes first. */
   #attempt(lane: Lane, tracked: Tracked): void {
     const { clock } = this
-    const { command } = tracked
-    const ms = this.#ports.attemptMs(command)
+    const { command, way } = tracked
+    const ms = way.attemptMs
     const abort = new AbortController()
     tracked.abort = abort
     const over = () => abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
     // A lock that waits for a log-in does not follow it when the time is over, timer or not.
-    if (isStateful(tracked)) {
+    if (tracked.isStateful) {
       const overAt = clock.mono() + ms
       punctual(abort.signal, () => {
         if (clock.mono() > overAt) over()
@@ -217,7 +209,7 @@ export class Dispatch implements LaneOwner {
       stuck.cancel()
       tracked.abort = null
       this.#ports.attempted(command, outcome.ok)
-      this.#ended(lane, tracked, this.#judged(command, outcome))
+      this.#ended(lane, tracked, this.#judged(tracked, outcome))
     }
     let stuck = clock.after(ms, () => {
       over()
@@ -225,14 +217,12 @@ export class Dispatch implements LaneOwner {
         end(failed('TIMEOUT', `${command.target}: no answer within ${ms} ms`, { effect: 'possible' })),
       )
     })
-    void this.#ports.act(command, tracked.order(abort.signal)).then(end)
+    void this.#ports.act(tracked, tracked.order(abort.signal)).then(end)
   }
 
   /** Less proof than the capability demands is a failure. */
-  #judged(command: Command, outcome: Outcome): Outcome {
-    if (!outcome.ok) return outcome
-    const needed = this.#ports.capabilityOf(command).proof
-    if (proves(outcome.proof, needed)) return outcome
+  #judged({ command, way }: Tracked, outcome: Outcome): Outcome {
+    if (!outcome.ok || proves(outcome.proof, way.capability.proof)) return outcome
     return failed('UNCONFIRMED', `NOT confirmed: ${command.target} only ${outcome.proof} the command`, {
       effect: 'possible',
     })
@@ -254,11 +244,11 @@ export class Dispatch implements LaneOwner {
     if (effect === 'possible') tracked.effect = 'possible'
     tracked.state = 'waiting'
     // A release never ends but by success: the door stays ours to give back.
-    const forever = this.#ports.capabilityOf(tracked.command).expiresAfterMs === null
+    const forever = tracked.way.capability.expiresAfterMs === null
     const end: Refusal | { end: 'failed'; why: string } | null =
       failure.retry === 'never' && !forever
         ? { end: 'failed', why: `${failure.code}: ${failure.message}` }
-        : this.#ports.refusal(tracked.command)
+        : this.#ports.refusal(tracked)
     if (end) {
       this.#settle(tracked, end)
       return
@@ -315,9 +305,10 @@ export class Dispatch implements LaneOwner {
     }
   }
 
-  #lane(command: Command): Lane {
-    const { key, atOnce } = this.#ports.laneOf(command)
-    const lane = this.#lanes.get(key) ?? new Lane(this, atOnce)
+  #lane({ lane: { key, atOnce } }: Way): Lane {
+    const known = this.#lanes.get(key)
+    if (known) return known
+    const lane = new Lane(this, atOnce)
     this.#lanes.set(key, lane)
     return lane
   }

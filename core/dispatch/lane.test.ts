@@ -3,6 +3,15 @@ import { SimulatedClock } from '../clock.ts'
 import { type Command, failed } from '../command.ts'
 import { Lane } from './lane.ts'
 import { Tracked } from './tracked.ts'
+import type { Way } from './ways.ts'
+
+const way: Way = {
+  link: 'pager',
+  target: undefined,
+  lane: { key: 'pager', atOnce: 4 },
+  attemptMs: 5_000,
+  capability: { proof: 'answered', expiresAfterMs: 60_000, perceptible: 'sound' },
+}
 
 const page = (n: number): Tracked => {
   const command: Command = {
@@ -18,7 +27,7 @@ const page = (n: number): Tracked => {
     priority: 'person',
     unless: [],
   }
-  return new Tracked(command, { attempt: 1, recorded: true, effect: 'none' })
+  return new Tracked(command, way, { attempt: 1, recorded: true, effect: 'none' })
 }
 
 /** A lane with four at once whose target hangs, and what it asks of its owner. */

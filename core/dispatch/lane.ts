@@ -95,7 +95,7 @@ export class Lane {
           started = true
           continue
         }
-        if (isStateful(tracked)) queued.add(tracked.command.target)
+        if (tracked.isStateful) queued.add(tracked.command.target)
         nextAt = Math.min(nextAt, at)
         if (this.#inFlight >= this.#atOnce && !this.breaker.isOpen) break
         index++
@@ -124,7 +124,7 @@ export class Lane {
   /** An attempt is over. */
   ended(tracked: Tracked): void {
     this.#inFlight--
-    if (isStateful(tracked)) this.#busy.delete(tracked.command.target)
+    if (tracked.isStateful) this.#busy.delete(tracked.command.target)
   }
 
   /** The way is back: nothing waits for its own pause any more. */
@@ -154,7 +154,7 @@ export class Lane {
     const opensAt = this.#opensAt()
     if (opensAt === Number.POSITIVE_INFINITY) return opensAt
     const { target } = tracked.command
-    if (isStateful(tracked) && (this.#busy.has(target) || queued.has(target))) return Number.POSITIVE_INFINITY
+    if (tracked.isStateful && (this.#busy.has(target) || queued.has(target))) return Number.POSITIVE_INFINITY
     if (!this.#owner.isUp(tracked)) return Number.POSITIVE_INFINITY
     // A probe goes with the most urgent command, whatever pause that one had.
     return this.breaker.isOpen ? opensAt : tracked.notBefore
@@ -162,13 +162,8 @@ export class Lane {
 
   #start(tracked: Tracked): void {
     this.#inFlight++
-    if (isStateful(tracked)) this.#busy.add(tracked.command.target)
+    if (tracked.isStateful) this.#busy.add(tracked.command.target)
     this.breaker.started(this.#owner.clock.mono())
     this.#owner.start(this, tracked)
   }
 }
-
-/** Acts that set the state of their target. */
-export const isStateful = ({ command }: Tracked): boolean => setsState.has(command.capability)
-
-const setsState = new Set(['camera.preset', 'relay.set', 'door.secure', 'door.lockdown', 'door.release'])

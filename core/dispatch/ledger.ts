@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Command, Failure, Receipt } from '../command.ts'
 import type { Log } from '../connector.ts'
 import type { Json } from '../fact.ts'
-import { receiptBody } from '../incident/rows.ts'
+import { receiptBodies } from '../incident/rows.ts'
 import type { Store } from '../store/port.ts'
 import { isHeartbeat } from '../supervision/heartbeat.ts'
 import { receiptEntry } from '../trail/entries.ts'
@@ -86,13 +86,14 @@ export class Ledger {
 
   /** One receipt that the store refuses takes no other with it. */
   #write(batch: readonly Settled[], entries: readonly Entry[], at: number): void {
+    const bodies = receiptBodies(batch.map(({ receipt }) => receipt))
     const set = {
       at,
       waits: false,
-      settles: batch.map(({ command, attempt, receipt }) => ({
+      settles: batch.map(({ command, attempt }, index) => ({
         command: command.id,
         attempt,
-        receipt: receiptBody(receipt),
+        receipt: bodies[index] as Json,
       })),
       trail: { incident: null, entries: entries as unknown as Json[] },
     }

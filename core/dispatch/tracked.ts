@@ -1,8 +1,12 @@
 import type { Command, Effect, Failure, Order } from '../command.ts'
+import type { Way } from './ways.ts'
 
 /** A command on its way to its receipt. */
 export class Tracked {
   readonly command: Command
+  readonly way: Way
+  /** It sets the state of its target. */
+  readonly isStateful: boolean
   /** The last attempt that is recorded as started; 0: none. */
   attempt: number
   /** That attempt is recorded but has not been sent: it needs no further row. */
@@ -17,8 +21,10 @@ export class Tracked {
   lastFailure: Failure | null = null
   abort: AbortController | null = null
 
-  constructor(command: Command, from: { attempt: number; recorded: boolean; effect: Effect }) {
+  constructor(command: Command, way: Way, from: { attempt: number; recorded: boolean; effect: Effect }) {
     this.command = command
+    this.way = way
+    this.isStateful = setsState.has(command.capability)
     this.attempt = from.attempt
     this.recorded = from.recorded
     this.effect = from.effect
@@ -36,6 +42,8 @@ export class Tracked {
     }
   }
 }
+
+const setsState = new Set(['camera.preset', 'relay.set', 'door.secure', 'door.lockdown', 'door.release'])
 
 const tells = new Set(['page.send', 'event.send'])
 

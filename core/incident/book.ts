@@ -12,8 +12,8 @@ export interface Page {
   lookAt: number | null
   /** Whether anything has been sent for it yet. */
   told: boolean
-  /** Those of the commands made at the opening that have no receipt yet. */
-  readonly first: Set<string>
+  /** How many of the commands made at the opening have no receipt yet. */
+  first: number
   /** How the others of them ended. */
   readonly ended: { readonly command: Command; readonly receipt: Receipt }[]
   /** The press that opened it; null after a restart. */
@@ -55,7 +55,7 @@ export class Book {
       commands: new Set(commands),
       lookAt: null,
       told: false,
-      first: new Set<string>(),
+      first: 0,
       ended: [],
       openedBy: null,
     }

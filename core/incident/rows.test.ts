@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Command, Receipt } from '../command.ts'
-import { commandOf, commandRow, receiptBody, receiptOf } from './rows.ts'
+import { commandOf, commandRow, receiptBodies, receiptBody, receiptOf } from './rows.ts'
 
 const command: Command = {
   id: 'incident-1/step.0.0/security',
@@ -52,4 +52,21 @@ test('a receipt comes back as it was, of schema 2 too; without one there is none
   expect(receiptOf({ id: command.id, receipt: receiptBody(receipt) })).toEqual(receipt)
   expect(receiptOf({ id: command.id, receipt: stored(receipt) as never })).toEqual(receipt)
   expect(receiptOf({ id: command.id, receipt: null })).toBeNull()
+})
+
+test('receipts in a row that say the same share one body; each comes back as it was', () => {
+  const one: Receipt = {
+    command: 'incident-1/step.0.0/security',
+    end: 'done',
+    why: '',
+    proof: 'answered',
+    effect: 'had',
+    attempts: 1,
+    at: 2_000,
+    result: null,
+  }
+  const all = [one, { ...one, command: 'b' }, { ...one, at: 2_001 }, { ...one, attempts: 2 }]
+  const bodies = receiptBodies(all)
+  expect(bodies).toEqual(all.map(receiptBody))
+  expect(new Set(bodies).size).toBe(3)
 })

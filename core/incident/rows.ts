@@ -59,6 +59,26 @@ export const commandOf = ({ id, incident, target, dueAt, expiresAt, body }: Comm
 export const receiptBody = ({ end, why, proof, effect, attempts, at, result }: Receipt): Json =>
   ({ end, why, proof, effect, attempts, at, result }) satisfies Omit<Receipt, 'command'>
 
+/** The same for many: what ended in one turn mostly ended alike, and is then one object, which the store makes text of once. */
+export const receiptBodies = (receipts: readonly Receipt[]): Json[] => {
+  let last: Receipt | null = null
+  let body: Json = null
+  return receipts.map((receipt) => {
+    if (last === null || !isAlike(last, receipt)) body = receiptBody(receipt)
+    last = receipt
+    return body
+  })
+}
+
+const isAlike = (a: Receipt, b: Receipt): boolean =>
+  a.end === b.end &&
+  a.why === b.why &&
+  a.proof === b.proof &&
+  a.effect === b.effect &&
+  a.attempts === b.attempts &&
+  a.at === b.at &&
+  a.result === b.result
+
 /** The receipt of a command, whole; null while it has none. */
 export const receiptOf = ({ id, receipt }: { readonly id: string; readonly receipt: Json | null }): Json =>
   receipt === null ? null : { command: id, ...(receipt as object) }

@@ -65,7 +65,7 @@ export class InlineRunner {
   }
 
   isUp(link: string): boolean {
-    return this.#links.get(link)?.link !== null && this.#links.has(link)
+    return Boolean(this.#links.get(link)?.link)
   }
 
   /** How much longer than its attempt an order may take here, ms. */

@@ -68,8 +68,12 @@ const encodeAttempts = (set: ChangeSet, into: Value[]): number => {
     into.push(op.retry, command, attempt, ms(dueAt), effect)
     rows++
   }
+  let last: Json | undefined
+  let lastText = ''
   for (const { command, attempt, receipt } of set.settles ?? []) {
-    into.push(op.settle, command, attempt, text(receipt))
+    if (receipt !== last) lastText = text(receipt)
+    last = receipt
+    into.push(op.settle, command, attempt, lastText)
     rows++
   }
   return rows

@@ -56,8 +56,8 @@ export class Proofs {
       return this.#fail(page, device.name, how, by, `the press did not come by ${device.connector}`)
     const bad = page.ended.filter(({ receipt }) => receipt.end !== 'done')
     const why =
-      page.first.size > 0
-        ? `no receipt yet of ${page.first.size} commands`
+      page.first > 0
+        ? `no receipt yet of ${page.first} commands`
         : page.ended.length === 0
           ? 'nothing was to be sent at once'
           : bad.map(({ command, receipt }) => `${command.capability} ${command.target}: ${receipt.why}`)[0]
