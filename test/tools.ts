@@ -24,6 +24,9 @@ const tools = {
 /** For tests in containers, where no engine runs that somebody else has started. */
 const engine = { dockerd: 'docker.io', 'docker-compose': 'docker-compose' } as const
 
+/** For the units under a systemd of their own. */
+const machine = { 'systemd-nspawn': 'systemd-container', nsenter: 'util-linux' } as const
+
 /** Before any test: what is missing is there, and so is what Redis runs in. Gives what ends it. */
 export default async function setup(): Promise<() => Promise<void>> {
   await install()
@@ -32,8 +35,9 @@ export default async function setup(): Promise<() => Promise<void>> {
 
 /** A tool that is missing is installed where that is possible, else the run ends with the command for it. */
 const install = async (): Promise<void> => {
-  const isInContainers = process.env[BACKEND] === 'containers' && !(await hasEngine())
-  const missing = Object.entries({ ...tools, ...(isInContainers ? engine : {}) }).filter(
+  const isInContainers = process.env[BACKEND] === 'containers'
+  const more = isInContainers ? { ...machine, ...((await hasEngine()) ? {} : engine) } : {}
+  const missing = Object.entries({ ...tools, ...more }).filter(
     ([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined,
   )
   if (missing.length === 0) return
