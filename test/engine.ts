@@ -1,12 +1,9 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { isAlive, leftFolders, ownFolder } from './leftovers.ts'
-
-const run = promisify(execFile)
+import { clear, isAlive, leftFolders, ownFolder } from './leftovers.ts'
 
 /** How long an engine may take to start or to stop. */
 const PATIENCE_MS = 30_000
@@ -86,14 +83,6 @@ const isReady = (socketPath: string): Promise<boolean> =>
     asked.on('error', () => resolve(false))
     asked.end()
   })
-
-/** Removes a folder with all that an engine has mounted in it. */
-const clear = async (folder: string): Promise<void> => {
-  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '')
-  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse())
-    await run('umount', ['--lazy', mount])
-  await rm(folder, { recursive: true, force: true })
-}
 
 /** What engines have left that were killed, as those were that started them; one that is just stopping may finish. */
 const sweep = async (): Promise<void> => {

@@ -1,6 +1,10 @@
-import { mkdtemp, readdir } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
 
 /** A new folder for temporary files, which says whose it is. */
 export const ownFolder = (kind: string): Promise<string> =>
@@ -21,4 +25,12 @@ export const isAlive = (pid: number): boolean => {
     // It is somebody else's.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** Removes a folder with all that is mounted in it. */
+export const clear = async (folder: string): Promise<void> => {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '')
+  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse())
+    await run('umount', ['--lazy', mount])
+  await rm(folder, { recursive: true, force: true })
 }

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json } from '../fact.ts'
-import { command, directory, incident, options, press, quiet, receipt } from './fixtures/sets.ts'
+import { cleanups, place } from './fixtures/place.ts'
+import { command, incident, options, press, quiet, receipt } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 import type { ChangeSet, Store, StoreOptions } from './port.ts'
 import { threadStore } from './thread.ts'
@@ -15,15 +16,6 @@ const kinds: readonly [string, (options: StoreOptions) => Store][] = [
 ]
 
 describe.each(kinds)('a store %s', (_, make) => {
-  const cleanups: (() => unknown)[] = []
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-  })
-  const place = () => {
-    const dir = directory()
-    cleanups.push(dir.remove)
-    return dir.path
-  }
   const start = async (dir: string, more: Partial<StoreOptions> = {}) => {
     const { all, told } = options(dir, more)
     const store = make(all)

@@ -2,34 +2,17 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { SimulatedClock } from '../clock.ts'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
-import {
-  command,
-  directory,
-  incident,
-  options,
-  press,
-  quiet,
-  recordingAgain,
-  until,
-} from './fixtures/sets.ts'
+import { cleanups, place } from './fixtures/place.ts'
+import { command, incident, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 import type { ChangeSet, Store, StoreOptions } from './port.ts'
 import { threadStore } from './thread.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-const place = () => {
-  const dir = directory()
-  cleanups.push(dir.remove)
-  return dir.path
-}
 const start = async (
   make: (options: StoreOptions) => Store,
   dir: string,

@@ -3,24 +3,15 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
 import { hold } from './fixtures/hold.ts'
+import { cleanups, place } from './fixtures/place.ts'
 import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { Journal, journalPath, packed, unfiled } from './journal.ts'
 import { threadStore } from './thread.ts'
-
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-const place = () => {
-  const dir = directory()
-  cleanups.push(dir.remove)
-  return dir.path
-}
 
 const store = 77
 const half = 4 * 1_048_576

@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { directory, options, press, quiet } from './fixtures/sets.ts'
+import { describe, expect, test } from 'vitest'
+import { cleanups, place } from './fixtures/place.ts'
+import { options, press, quiet } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 import { threadStore } from './thread.ts'
 
@@ -7,10 +8,6 @@ describe.each([
   ['in a thread of its own', threadStore],
   ['in the same process', inlineStore],
 ] as const)('a press key, in a store %s', (_, make) => {
-  const cleanups: (() => unknown)[] = []
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-  })
   const start = async (dir: string) => {
     const store = make(options(dir).all)
     cleanups.push(() => store.close())
@@ -18,8 +15,7 @@ describe.each([
   }
 
   test('of more than a day ago is no repeat: counters begin again', async () => {
-    const { path: dir, remove } = directory()
-    cleanups.push(remove)
+    const dir = place()
     const day = 86_400_000
     const first = await start(dir)
     await first.store.commit(press('i1', { at: 1_000 }))

@@ -1,18 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { storeFiles } from './files.ts'
-import { command, directory, options, press, receipt } from './fixtures/sets.ts'
+import { cleanups, place } from './fixtures/place.ts'
+import { command, options, press, receipt } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-const place = () => {
-  const dir = directory()
-  cleanups.push(dir.remove)
-  return dir.path
-}
 const start = async (dir: string) => {
   const store = inlineStore(options(dir).all)
   cleanups.push(() => store.close())

@@ -3,26 +3,18 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { readTrailKey } from '../trail/key.ts'
 import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
 import { hold } from './fixtures/hold.ts'
-import { directory, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
+import { cleanups, place } from './fixtures/place.ts'
+import { options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { keysInMemory } from './load.ts'
 import type { Committed } from './port.ts'
 import { migrate, migrations, openDatabase, versionOf } from './schema.ts'
 import { threadStore } from './thread.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-const place = () => {
-  const dir = directory()
-  cleanups.push(dir.remove)
-  return dir.path
-}
 const start = async (dir: string) => {
   const { all, told } = options(dir)
   const store = threadStore(all)

@@ -2,28 +2,18 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { cleanups, place } from './fixtures/place.ts'
 import { command, directory, incident, options, press, quiet, recordingAgain } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
 import type { ChangeSet, HoldRow, Store } from './port.ts'
 import { threadStore } from './thread.ts'
 import { Notes } from './unrecorded.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
 const smallDisk = (): string => {
-  const { path, remove } = directory()
-  cleanups.push(remove)
+  const path = place()
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', path], { stdio: 'pipe' })
   cleanups.push(() => execFileSync('umount', ['-l', path]))
-  return path
-}
-const place = (): string => {
-  const { path, remove } = directory()
-  cleanups.push(remove)
   return path
 }
 const hold = (door: string, more: Partial<HoldRow> = {}): HoldRow => ({

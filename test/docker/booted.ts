@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { leftFolders, ownFolder } from '../leftovers.ts'
+import { clear, leftFolders, ownFolder } from '../leftovers.ts'
 
 const call = promisify(execFile)
 const root = join(import.meta.dirname, '..', '..')
@@ -121,13 +121,6 @@ const overlay = async (lower: string, changed: string, at: string): Promise<void
   for (const dir of [upper, work]) mkdirSync(dir, { recursive: true })
   const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`
   await call('mount', ['-t', 'overlay', '-o', options, 'duress-booted', at])
-}
-
-const clear = async (folder: string): Promise<void> => {
-  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '')
-  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse())
-    await call('umount', ['--lazy', mount])
-  await rm(folder, { recursive: true, force: true })
 }
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, againMs))
