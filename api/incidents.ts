@@ -7,15 +7,15 @@ import type { Incident } from '../core/incident/incident.ts'
 import { commandOf, receiptOf } from '../core/incident/rows.ts'
 import type { Machine } from '../core/machine.ts'
 import { pathName } from '../core/site/places.ts'
-import type { IncidentRecord } from '../core/store/port.ts'
+import type { IncidentRecord, Page, RecordedCommand, Store } from '../core/store/port.ts'
 import type { Entry, Told } from '../core/trail/entry.ts'
 import type { Recent } from './recent.ts'
 import { answer, failures, jsonSchema } from './schema.ts'
 import { textOf } from './text.ts'
 
 const pageMax = 100
-/** Trail rows of one incident that are shown; each holds what one commit wrote. */
-const timelineRows = 5_000
+/** Of one incident so many commands are shown, and so many trail rows, each of which holds what one commit wrote. */
+const shownMax = 5_000
 
 const List = z.strictObject({
   open: z.enum(['true', 'false']).optional().describe('Only open ones, or only resolved ones.'),
@@ -60,7 +60,9 @@ export const incidentRoutes = (app: FastifyInstance, machine: Machine, recent: R
         summary: 'One incident with its commands and receipts, holds, and timeline in ms since the press.',
         params: jsonSchema(Id),
         response: {
-          200: answer('`incident`, `where` in words, `commands`, `holds`, `timeline`.'),
+          200: answer(
+            `\`incident\`, \`where\` in words, \`commands\` and \`timeline\` (of each the first ${shownMax.toLocaleString('en')}; all of them by \`duress-bridge trail incident\`), \`holds\`.`,
+          ),
           ...failures(404),
         },
       },
@@ -100,18 +102,18 @@ const one = async (machine: Machine, recent: Recent, id: string) => {
   return {
     incident,
     where: place ? pathName(place) : incident.location.place,
-    commands: commandsOf(machine, recent, record, id),
+    commands: await commandsOf(machine, recent, id),
     holds: holdsOf(machine, record, id),
     timeline: await timelineOf(machine, recent, incident),
   }
 }
 
 /** What is on disk, and what memory knows beyond it. */
-const commandsOf = ({ dispatch }: Machine, recent: Recent, record: IncidentRecord | null, id: string) => {
+const commandsOf = async ({ dispatch, store }: Machine, recent: Recent, id: string) => {
   const receipts = new Map(
     recent.of(id).flatMap((entry) => (entry.what === 'receipt' ? [[entry.command, entry] as const] : [])),
   )
-  const known = (record?.commands ?? []).map((row) => ({
+  const known = (await recorded(store, id)).map((row) => ({
     command: commandOf(row),
     receipt: receiptOf(row) ?? receiptIn(receipts.get(row.id)),
   }))
@@ -130,6 +132,17 @@ const commandsOf = ({ dispatch }: Machine, recent: Recent, record: IncidentRecor
     ...[...known, ...waiting].map(({ command, receipt }) => ({ ...shown(command), receipt })),
     ...told.map(({ command, receipt }) => ({ ...command, receipt })),
   ]
+}
+
+const recorded = async (store: Store, id: string): Promise<RecordedCommand[]> => {
+  const rows: RecordedCommand[] = []
+  for (let after: number | null = null; rows.length < shownMax; ) {
+    const page: Page<RecordedCommand, number> = await store.commandsOf(id, after).catch(() => none)
+    rows.push(...page.rows)
+    if (page.next === null) break
+    after = page.next
+  }
+  return rows
 }
 
 /** Without address and arguments: how a device is reached is nobody's business here. */
@@ -160,7 +173,7 @@ const timelineOf = async ({ store }: Machine, recent: Recent, { id, openedAt }: 
   const items: { ms: number; at: number }[] = []
   const written = new Set<string>()
   const add = (entry: Entry, at: number) => items.push({ ms: at - openedAt, ...entry, at })
-  for (let from = 0, rows = 0; rows < timelineRows; ) {
+  for (let from = 0, rows = 0; rows < shownMax; ) {
     const page = await store.trailOf(id, from, 1_000).catch(() => [])
     for (const { at, entries } of page)
       for (const json of entries ?? []) {

@@ -65,14 +65,22 @@ export class Recent {
   async #restore(): Promise<void> {
     const open = [...this.#machine.book.pages()].map(({ incident }) => incident.id).slice(-100)
     for (const id of open) {
-      const record = await this.#machine.store.incident(id).catch(() => null)
-      for (const { target, body, receipt } of record?.commands ?? [])
-        if (
-          (body as { capability?: string }).capability === 'door.highlight' &&
-          (receipt as { end?: string } | null)?.end === 'done'
-        )
-          this.#show(target, id)
+      let after: number | null = null
+      do after = await this.#restoreFrom(id, after)
+      while (after !== null)
     }
+  }
+
+  /** One page of its commands; where the next one begins. */
+  async #restoreFrom(id: string, after: number | null): Promise<number | null> {
+    const page = await this.#machine.store.commandsOf(id, after).catch(() => null)
+    for (const { target, body, receipt } of page?.rows ?? [])
+      if (
+        (body as { capability?: string }).capability === 'door.highlight' &&
+        (receipt as { end?: string } | null)?.end === 'done'
+      )
+        this.#show(target, id)
+    return page?.next ?? null
   }
 
   #isOpen(incident: string): boolean {

@@ -26,6 +26,10 @@ export const restore = async (machine: Machine): Promise<void> => {
       body as unknown as Incident,
       had.get(id)?.map((command) => command.id),
     )
+  // What was noted as open or just resolved the file may know as resolved, and then has not given its commands.
+  const made = commandsMade(machine)
+  for (const { id } of opened.unrecorded?.incidents ?? [])
+    for (const command of await made(id)) book.page(id)?.commands.add(command)
   // A lock that is on the door, or was withdrawn, is no lock to be made again.
   for (const { id, incident, body } of opened.unrecorded?.holds ?? []) {
     const { confirmed, ended } = body as unknown as Hold
@@ -132,19 +136,26 @@ const composer = ({ book, clock, site, sites }: Machine): ((lost: Command) => Co
 }
 
 /** A resolved incident with commands on their way: its conditions still decide what may go. */
-const reopen = async (
-  { book, store, opened }: Machine,
-  rows: readonly UnfinishedCommand[],
-): Promise<void> => {
+const reopen = async (machine: Machine, rows: readonly UnfinishedCommand[]): Promise<void> => {
+  const { book, store } = machine
+  const made = commandsMade(machine)
   const missing = new Set(
     rows.flatMap(({ incident }) => (incident && !book.page(incident) ? [incident] : [])),
   )
   for (const id of missing) {
     // Without a file to read from, its commands are all that is known of it: no reason not to start.
     const record = await store.incident(id).catch(() => null)
-    const ids = record?.commands.map((command) => command.id) ?? []
-    const before = opened.openCommands.filter(({ incident }) => incident === id).map((command) => command.id)
-    if (record && !book.page(id)) book.open(record.body as unknown as Incident, [...ids, ...before])
+    const commands = await made(id)
+    if (record && !book.page(id)) book.open(record.body as unknown as Incident, commands)
+  }
+}
+
+/** Ids of all commands that an incident has had, in this file or before it: one that is left out would be made again. */
+const commandsMade = ({ store, opened }: Machine): ((incident: string) => Promise<string[]>) => {
+  const before = Map.groupBy(opened.openCommands, ({ incident }) => incident)
+  return async (incident) => {
+    const here = await store.commandIdsOf(incident).catch(() => [])
+    return [...here, ...(before.get(incident) ?? []).map(({ id }) => id)]
   }
 }
 

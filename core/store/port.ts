@@ -41,6 +41,10 @@ export interface Store {
    */
   due(after: DueCursor | null, limit: number): Promise<readonly UnfinishedCommand[]>
   incident(id: string): Promise<IncidentRecord | null>
+  /** The commands of an incident in the order in which they were made, 1,000 a page; `after` is `next` of the page before. */
+  commandsOf(incident: string, after: number | null): Promise<Page<RecordedCommand, number>>
+  /** The ids of all of them. */
+  commandIdsOf(incident: string): Promise<readonly string[]>
   /** Newest first, 100 a page; `cursor` is `next` of the page before. */
   incidents(filter: IncidentFilter, cursor: number | null): Promise<Page<IncidentRow, number>>
   /** Trail rows from this sequence number on, at most 1,000. */
@@ -323,8 +327,12 @@ export interface TrailRow {
 }
 
 export interface IncidentRecord extends IncidentRow {
-  readonly commands: readonly (CommandRow & { readonly receipt: Json | null })[]
   readonly holds: readonly HoldRow[]
+}
+
+/** A command with its receipt; null while it has none. */
+export interface RecordedCommand extends CommandRow {
+  readonly receipt: Json | null
 }
 
 export interface IncidentFilter {

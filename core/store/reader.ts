@@ -7,6 +7,7 @@ import type {
   IncidentRecord,
   IncidentRow,
   Page,
+  RecordedCommand,
   TrailRow,
   UnfinishedCommand,
 } from './port.ts'
@@ -44,17 +45,28 @@ export class Reader {
     return withMessages(this.#db, rows).rows
   }
 
-  /** With its commands in the order in which they were made; at most 1,000 of them. */
+  /** With its holds; at most 1,000 of them. */
   incident(id: string): IncidentRecord | null {
     const raw = this.#db.prepare('SELECT * FROM incident WHERE id = ?').get(id)
     if (!raw) return null
-    const commands = this.#db.prepare(`SELECT * FROM command WHERE ${ofIncident} ORDER BY n LIMIT ?2`)
     const holds = this.#db.prepare('SELECT * FROM hold WHERE incident = ? ORDER BY rowid LIMIT ?')
+    return { ...incidentRow(raw), holds: holds.all(id, pageRows).map(holdRow) }
+  }
+
+  commandsOf(incident: string, after: number | null): Page<RecordedCommand, number> {
+    const rows = this.#db
+      .prepare(`SELECT * FROM command WHERE ${ofIncident} AND n > ?2 ORDER BY n LIMIT ?3`)
+      .all(incident, after ?? -1, pageRows)
     return {
-      ...incidentRow(raw),
-      commands: commands.all(id, pageRows).map(commandRow),
-      holds: holds.all(id, pageRows).map(holdRow),
+      rows: rows.map(commandRow),
+      next: rows.length === pageRows ? Number(rows.at(-1)?.['n']) : null,
     }
+  }
+
+  /** Not in pages: whoever leaves one of them out makes it again. */
+  commandIdsOf(incident: string): string[] {
+    const rows = this.#db.prepare(`SELECT id FROM command WHERE ${ofIncident}`).all(incident)
+    return rows.map(({ id }) => String(id))
   }
 
   incidents({ open }: IncidentFilter, cursor: number | null, limit = 100): Page<IncidentRow, number> {

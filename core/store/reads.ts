@@ -63,6 +63,14 @@ export abstract class Reads {
     return this.#read('incident', id)
   }
 
+  commandsOf(incident: string, after: number | null): Promise<port.Page<port.RecordedCommand, number>> {
+    return this.#read('commandsOf', incident, after)
+  }
+
+  commandIdsOf(incident: string): Promise<readonly string[]> {
+    return this.#read('commandIdsOf', incident)
+  }
+
   incidents(
     filter: port.IncidentFilter,
     cursor: number | null,

@@ -4,11 +4,11 @@ import type { Json } from '../fact.ts'
 import { entriesIn } from '../trail/payload.ts'
 import type {
   AnsweredKey,
-  CommandRow,
   CursorRow,
   FaultRow,
   HoldRow,
   IncidentRow,
+  RecordedCommand,
   RegisterRow,
   RevisionRow,
   TrailRow,
@@ -48,7 +48,7 @@ export const incidentRow = (raw: Raw): IncidentRow => ({
   body: json(raw['body']),
 })
 
-export const commandRow = (raw: Raw): CommandRow & { readonly receipt: Json | null } => ({
+export const commandRow = (raw: Raw): RecordedCommand => ({
   id: string(raw['id']),
   incident: stringOrNull(raw['incident']),
   target: string(raw['target']),

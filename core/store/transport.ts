@@ -29,7 +29,7 @@ export type Request =
   | { readonly do: 'close' }
   | { readonly do: 'read'; readonly what: Reading; readonly args: readonly unknown[] }
 
-export type Reading = 'due' | 'incident' | 'incidents' | 'trail' | 'trailOf'
+export type Reading = 'due' | 'incident' | 'commandsOf' | 'commandIdsOf' | 'incidents' | 'trail' | 'trailOf'
 
 export interface Replies {
   readonly open: OpenedFile

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { storeFiles } from '../../core/store/files.ts'
+import { Notes } from '../../core/store/unrecorded.ts'
 import { Hospital } from '../simulation/hospital.ts'
 
 /** What is due, held and known survives; what was in flight may have had an effect. */
@@ -53,6 +54,44 @@ it('what was in flight when the incident was resolved is not sent again after th
   expect([...hospital.machine.book.pages()]).toEqual([])
 })
 
+it('an incident of more commands than a page of the store is taken up whole: nobody hears twice that it is over', async () => {
+  const { incident } = await hospital.press('lobby-button')
+  for (let round = 0; commandsIn(dir) <= 1_000; round++) {
+    await hospital.does(incident as string, 'acknowledged')
+    await hospital.advance(5_000)
+    await hospital.press('lobby-button', { from: `round ${round}` })
+    await hospital.advance(5_000)
+  }
+  hospital.world.behaves('p2', 'hangs')
+  await hospital.resolve(incident as string)
+  await hospital.advance(1_000)
+  const over = hospital.pages().filter((page) => about(page) === 'stand-down')
+  hospital.world.behaves('p2', 'well')
+  await hospital.restart()
+  await hospital.advance(10_000)
+  const again = hospital.pages().filter((page) => about(page) === 'stand-down' && !over.includes(page))
+  expect(over.map(({ target }) => target).sort()).toEqual(['p1', 'p2'])
+  expect(again.map(({ target, args }) => [target, args.message.possibleRepeat])).toEqual([['p2', true]])
+})
+
+it('what was noted while the disk was slow, and is on record all the same, is not done again', async () => {
+  const { incident } = await hospital.press('triage-2-button')
+  await hospital.resolve(incident as string)
+  await hospital.advance(1_000)
+  const [row] = (await hospital.machine.store.incidents({}, null)).rows
+  const commands = (await hospital.machine.store.commandsOf(incident as string, null)).rows
+  await hospital.settled(hospital.machine.stop())
+  const notes = new Notes(dir)
+  await notes.open({ adopted: 0, floor: 0 })
+  await notes.makeRoom()
+  const trail = { incident: null, entries: [] }
+  notes.note({ at: hospital.clock.now(), waits: true, incidents: [row!], commands, trail })
+  await notes.close()
+  await hospital.boot()
+  await hospital.advance(10_000)
+  expect(hospital.pages('p1').map(about)).toEqual(['press', 'stand-down'])
+})
+
 it('a press is known again by its key', async () => {
   const first = await hospital.press('triage-2-button', { key: 'same' })
   await hospital.restart()
@@ -82,6 +121,13 @@ it('targets share one message on disk, and each has it whole after a restart', a
   const [first, again] = hospital.pages('p2')
   expect(again?.args.message).toEqual({ ...first?.args.message, possibleRepeat: true })
 })
+
+const commandsIn = (data: string): number => {
+  const db = new DatabaseSync(storeFiles(data).at(-1)!, { readOnly: true })
+  const [row] = db.prepare('SELECT count(*) AS n FROM command').all()
+  db.close()
+  return Number(row?.['n'])
+}
 
 /** The page to p1 is done and carries the message of the one to p2, which does not get through; then the file is damaged. */
 const damagedAfterAPress = async (sql: string) => {
