@@ -30,6 +30,9 @@ if (unknown.length > 0 || !(presses > 0) || !(perSecond > 0) || !Number.isIntege
   process.exit(2)
 }
 
+// Whatever was started goes with this process, in the order of its exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 console.log(`seed ${seed}: ${presses} presses, ${Math.round(perSecond)} a second`)
 const summary = await runChaos({
   seed,

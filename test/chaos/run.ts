@@ -70,13 +70,20 @@ export const runChaos = async (options: Options): Promise<Summary> => {
   const disk = join(dir, 'disk')
   const isMounted = mountDisk(disk, diskBytes.base + options.presses * diskBytes.press)
   let stage: Stage | null = null
+  const clear = () => {
+    if (options.keep) return
+    if (isMounted) execFileSync('umount', ['-l', disk])
+    rmSync(dir, { recursive: true, force: true })
+  }
+  // Also when somebody interrupts it.
+  process.once('exit', clear)
   try {
     stage = await Stage.set(dir, disk, options.seed)
     return await new Run(options, stage, isMounted).play()
   } finally {
     await stage?.strike()
-    if (isMounted && !options.keep) execFileSync('umount', ['-l', disk])
-    if (!options.keep) rmSync(dir, { recursive: true, force: true })
+    process.off('exit', clear)
+    clear()
   }
 }
 
