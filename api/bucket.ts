@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded.ts'
 import type { Clock } from '../core/clock.ts'
 
 /** Requests a second, and at once, from one address; people and their consoles need a tenth of it. */
@@ -9,7 +10,7 @@ const addressesMax = 1_000
 /** A token bucket per remote address. */
 export class Bucket {
   readonly #clock: Clock
-  readonly #left = new Map<string, { tokens: number; at: number }>()
+  readonly #left = new BoundedMap<string, { tokens: number; at: number }>(addressesMax)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -21,7 +22,6 @@ export class Bucket {
     known.tokens = Math.min(burst, known.tokens + ((now - known.at) / 1_000) * perSecond)
     known.at = now
     this.#left.set(address, known)
-    if (this.#left.size > addressesMax) this.#left.delete(this.#left.keys().next().value as string)
     if (known.tokens < 1) return false
     known.tokens--
     return true

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { BoundedMap } from '../core/bounded.ts'
 import { every, sleep, type Timer } from '../core/clock.ts'
 import type { Json } from '../core/fact.ts'
 import type { Machine } from '../core/machine.ts'
@@ -49,9 +50,9 @@ export class Stream {
   #next = 0
   #looking = false
   /** Told, but not read back yet: text to how often. */
-  readonly #unwritten = new Map<string, { entry: Told; times: number }>()
+  readonly #unwritten = new BoundedMap<string, { entry: Told; times: number }>(rememberedMax)
   /** Sent live: text to the number of its sending. */
-  readonly #sentLive = new Map<string, number>()
+  readonly #sentLive = new BoundedMap<string, number>(rememberedMax)
   #live = 0
   #timers: Timer[] = []
   #deafen: () => void = () => {}
@@ -122,7 +123,6 @@ export class Stream {
       const text = textOf(entry, entry.at)
       const known = this.#unwritten.get(text)
       this.#unwritten.set(text, { entry, times: (known?.times ?? 0) + 1 })
-      forgetOldest(this.#unwritten)
     }
   }
 
@@ -174,7 +174,6 @@ export class Stream {
   #sendLive(): void {
     for (const [text, { entry, times }] of this.#unwritten) {
       this.#sentLive.set(text, this.#live++)
-      forgetOldest(this.#sentLive)
       const event = `event: ${entry.what}\ndata: ${text}\n\n`.repeat(times)
       for (const client of this.#clients)
         if (client.raw.writableLength <= bufferMax) this.#send(client, event)
@@ -256,8 +255,4 @@ const textsOf = ({ at, entries }: TrailRow): { name: string; text: string }[] =>
 const nameOf = (entry: Json): string => {
   const { what, is } = entry as { what?: string; is?: string }
   return what ?? is ?? 'entry'
-}
-
-const forgetOldest = (all: Map<string, unknown>): void => {
-  if (all.size > rememberedMax) all.delete(all.keys().next().value as string)
 }

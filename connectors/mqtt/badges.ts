@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded.ts'
 import type { Context, Opening } from '../../core/connector.ts'
 import type { Json, Press, State, Trouble } from '../../core/fact.ts'
 import { type Heard, type Message, type Pressed, rawOf } from './heard.ts'
@@ -38,7 +39,7 @@ export class Badges {
   readonly #areas: Areas
   readonly #devices: ReadonlyMap<string, string>
   readonly #badges: Map<string, Badge>
-  readonly #strangers = new Map<string, Badge>()
+  readonly #strangers = new BoundedMap<string, Badge>(strangersMax)
   /** Spelling is not worked out for each of thousands of messages a second. */
   readonly #spelled = new Map<string, string | null>()
   readonly outbox: Outbox
@@ -172,8 +173,6 @@ export class Badges {
     // The one heard last is the last to be forgotten.
     this.#strangers.delete(name)
     this.#strangers.set(name, badge)
-    if (this.#strangers.size > strangersMax)
-      this.#strangers.delete(this.#strangers.keys().next().value as string)
     return badge
   }
 

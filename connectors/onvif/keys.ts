@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BoundedMap } from '../../core/bounded.ts'
 
 /** Times of which is remembered that they had a fact already. */
 const rememberedMax = 200
@@ -14,7 +15,7 @@ type Last = z.infer<typeof Last>
  */
 export class Keys {
   readonly #session: () => number
-  readonly #seen = new Map<number, number>()
+  readonly #seen = new BoundedMap<number, number>(rememberedMax)
   #last: Last
 
   /** `session`: unique to one life of a subscription; clocks of cameras start at the same time after each power cut. */
@@ -35,7 +36,6 @@ export class Keys {
     this.#last = { at, nth }
     this.#seen.delete(at)
     this.#seen.set(at, nth + 1)
-    if (this.#seen.size > rememberedMax) this.#seen.delete(this.#seen.keys().next().value as number)
     return `${this.#session()}/${at}${nth === 0 ? '' : `+${nth}`}`
   }
 }

@@ -1,4 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { BoundedMap } from '../../core/bounded.ts'
 import type { Clock } from '../../core/clock.ts'
 import { BridgeError, messageOf } from '../../core/error.ts'
 import { Splitter } from './frame.ts'
@@ -16,7 +17,7 @@ export class Datagrams {
   readonly #receiver: Receiver
   readonly #clock: Clock
   readonly #perSecond: number
-  readonly #rates = new Map<string, Rate>()
+  readonly #rates = new BoundedMap<string, Rate>(sendersMax)
   /** Settles when it no longer listens, with the reason. */
   readonly lost: Promise<unknown>
   #underWay = 0
@@ -96,7 +97,6 @@ export class Datagrams {
     if (known) return known
     const rate = new Rate(this.#perSecond, this.#clock)
     this.#rates.set(sender, rate)
-    if (this.#rates.size > sendersMax) this.#rates.delete(this.#rates.keys().next().value as string)
     return rate
   }
 }

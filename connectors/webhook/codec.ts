@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
+import { BoundedMap } from '../../core/bounded.ts'
 import { BridgeError } from '../../core/error.ts'
 import { type Json, Kind } from '../../core/fact.ts'
 
@@ -136,7 +137,7 @@ const rememberedMax = 10_000
 
 /** Gives each press the key that makes a repeat of it the same. */
 export class Keys {
-  readonly #seen = new Map<string, number>()
+  readonly #seen = new BoundedMap<string, number>(rememberedMax)
 
   /** `given` is the sender's own key for the request; `nth` counts the presses in it. */
   keyOf(call: Call, given: string | null, nth: number, body: Buffer, now: number): string {
@@ -156,7 +157,6 @@ export class Keys {
     if (before !== undefined && now - before <= repeatMs) return before
     this.#seen.delete(body)
     this.#seen.set(body, now)
-    if (this.#seen.size > rememberedMax) this.#seen.delete(this.#seen.keys().next().value as string)
     return now
   }
 }

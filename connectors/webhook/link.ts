@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { BoundedMap } from '../../core/bounded.ts'
 import type { Context, Link, Opening, Recorded, SecretRef } from '../../core/connector.ts'
 import { BridgeError, type ErrorCode, messageOf } from '../../core/error.ts'
 import type { Json, Press, Sighting } from '../../core/fact.ts'
@@ -52,7 +53,7 @@ class Webhook {
   readonly #devices: ReadonlyMap<string, string>
   readonly #keys = new Keys()
   readonly #refusals: Refusals
-  readonly #once = new Map<string, { given: string | null; at: number }>()
+  readonly #once = new BoundedMap<string, { given: string | null; at: number }>(onceMax)
   readonly #keyHeader: string
   readonly #sign: Sign
   /** Marks of our own heartbeats that are on their way. */
@@ -166,7 +167,6 @@ class Webhook {
     const before = this.#once.get(once)
     if (before) return before
     this.#once.set(once, use)
-    if (this.#once.size > onceMax) this.#once.delete(this.#once.keys().next().value as string)
     return use
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Log } from '../../core/connector.ts'
 import type { ErrorCode } from '../../core/error.ts'
@@ -14,7 +15,7 @@ const logEveryMs = 60_000
 export class Refusals {
   readonly #clock: Clock
   readonly #log: Log
-  readonly #addresses = new Map<string, { tokens: number; at: number }>()
+  readonly #addresses = new BoundedMap<string, { tokens: number; at: number }>(addressesMax)
   readonly counts: Partial<Record<ErrorCode, number>> = {}
   #loggedAt = Number.NEGATIVE_INFINITY
   #unlogged = 0
@@ -38,8 +39,6 @@ export class Refusals {
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1_000) * perSecond)
     bucket.at = now
     this.#addresses.set(address, bucket)
-    if (this.#addresses.size > addressesMax)
-      this.#addresses.delete(this.#addresses.keys().next().value as string)
     if (bucket.tokens < 1) return true
     bucket.tokens--
     return false

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded.ts'
 import type { Clock } from '../clock.ts'
 
 /** A device that says more than this in a second is chattering; the rest is counted in one summary (mechanics, "Dispatch"). */
@@ -22,7 +23,7 @@ interface Source {
 /** Bounds what inputs may cost, and never holds back a first press. */
 export class Budget {
   readonly #clock: Clock
-  readonly #sources = new Map<string, Source>()
+  readonly #sources = new BoundedMap<string, Source>(sourcesMax)
   readonly #connectors = new Map<string, { tokens: number; at: number }>()
 
   constructor(clock: Clock) {
@@ -57,6 +58,5 @@ export class Budget {
   #remember(id: string, source: Source): void {
     this.#sources.delete(id)
     this.#sources.set(id, source)
-    if (this.#sources.size > sourcesMax) this.#sources.delete(this.#sources.keys().next().value as string)
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { BoundedMap } from '../bounded.ts'
 import type { Clock } from '../clock.ts'
 import type { Context, Opening } from '../connector.ts'
 import type { Press, Trouble } from '../fact.ts'
@@ -23,7 +24,7 @@ const wordsMax = 200
 export class Repeats {
   readonly #ms: number
   readonly #clock: Clock
-  readonly #heard = new Map<string, { readonly key: string; readonly at: number }>()
+  readonly #heard = new BoundedMap<string, { readonly key: string; readonly at: number }>(textsMax)
 
   constructor(ms: number, clock: Clock) {
     this.#ms = ms
@@ -49,14 +50,13 @@ export class Repeats {
   #remember(hash: string, key: string, at: number): void {
     this.#heard.delete(hash)
     this.#heard.set(hash, { key, at })
-    if (this.#heard.size > textsMax) this.#heard.delete(this.#heard.keys().next().value as string)
   }
 }
 
 /** Counts calls about the same thing: one that comes after the end of the last is another, however soon. */
 class Turns {
   readonly #clock: Clock
-  readonly #turns = new Map<string, { readonly phase: string; readonly at: number }>()
+  readonly #turns = new BoundedMap<string, { readonly phase: string; readonly at: number }>(textsMax)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -69,7 +69,6 @@ class Turns {
     const turn = { phase, at: known ? this.#clock.now() : 0 }
     this.#turns.delete(subject)
     this.#turns.set(subject, turn)
-    if (this.#turns.size > textsMax) this.#turns.delete(this.#turns.keys().next().value as string)
     return turn.at
   }
 }
@@ -116,7 +115,7 @@ export class TextSource {
   readonly #repeats: Repeats
   readonly #turns: Turns
   readonly #devices: ReadonlyMap<string, string>
-  readonly #marks = new Map<string, string>()
+  readonly #marks = new BoundedMap<string, string>(marksMax)
 
   constructor(
     { config, inputs }: Pick<Opening<TextReading, TextInput, never>, 'config' | 'inputs'>,
@@ -133,7 +132,6 @@ export class TextSource {
   beat(mark: string): string {
     const text = plain(`HEARTBEAT ${mark}`)
     this.#marks.set(text, mark)
-    if (this.#marks.size > marksMax) this.#marks.delete(this.#marks.keys().next().value as string)
     return text
   }
 

@@ -7,7 +7,7 @@ import type { Json } from '../fact.ts'
 import { cleanups, place } from './fixtures/place.ts'
 import { command, incident, options, press, quiet, receipt } from './fixtures/sets.ts'
 import { inlineStore } from './inline.ts'
-import type { ChangeSet, Page, RecordedCommand, Store, StoreOptions } from './port.ts'
+import type { ChangeSet, Store, StoreOptions } from './port.ts'
 import { threadStore } from './thread.ts'
 
 const kinds: readonly [string, (options: StoreOptions) => Store][] = [
@@ -200,24 +200,6 @@ describe.each(kinds)('a store %s', (_, make) => {
     expect(await row()).toBeUndefined()
     const { rows } = await store.commandsOf('i1', null)
     expect(rows.map(({ receipt }) => receipt)).toEqual([{ end: 'done' }, null])
-  })
-
-  test('the commands of an incident come by the thousand, their ids all at once', async () => {
-    const { store } = await start(':memory:')
-    const many = Array.from({ length: 2_001 }, (_, n) => command('i1', `t${n}`, 1))
-    await store.commit({ ...press('i1'), commands: many })
-    await store.commit(press('i2'))
-    const ids: string[] = []
-    let after: number | null = null
-    do {
-      const { rows, next }: Page<RecordedCommand, number> = await store.commandsOf('i1', after)
-      expect(rows.length).toBeLessThanOrEqual(1_000)
-      ids.push(...rows.map(({ id }) => id))
-      after = next
-    } while (after !== null)
-    expect(ids).toEqual(many.map(({ id }) => id))
-    expect([...(await store.commandIdsOf('i1'))].sort()).toEqual([...ids].sort())
-    expect(await store.commandIdsOf('i3')).toEqual([])
   })
 
   test('a command that exists is left as it is', async () => {

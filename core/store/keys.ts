@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded.ts'
 import { encodeKey, type Value } from './encode.ts'
 import { keysInMemory } from './load.ts'
 import type { Answered, AnsweredKey, FactRow } from './port.ts'
@@ -14,7 +15,7 @@ const nameOf = (source: string, key: string): string => `${source}\n${key}`
 
 /** The press keys of the last day: a repeat is known without asking the disk, and also when there is none. */
 export class Keys {
-  readonly #known = new Map<string, KnownKey>()
+  readonly #known = new BoundedMap<string, KnownKey>(keysInMemory)
 
   load(keys: readonly AnsweredKey[]): void {
     for (const key of keys)
@@ -28,7 +29,6 @@ export class Keys {
   add({ source, key, id, incident, answer }: FactRow, at: number): KnownKey {
     const known = { source, key, id, incident, answer, at, onDisk: false, isFiled: false }
     this.#known.set(nameOf(source, key), known)
-    if (this.#known.size > keysInMemory) this.#known.delete(this.#known.keys().next().value as string)
     return known
   }
 
