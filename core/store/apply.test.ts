@@ -2,7 +2,8 @@ import { createSecretKey } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encode, type Value } from './encode.ts'
-import { command, incident, quiet } from './fixtures/sets.ts'
+import { command, incident, press, quiet } from './fixtures/sets.ts'
+import { packed } from './journal.ts'
 import type { ChangeSet } from './port.ts'
 import { Engine } from './sqlite.ts'
 
@@ -49,11 +50,31 @@ test('however a life is spread over batches, the records are the same, and what 
         expect(refused).toEqual(refusedAlone)
         expect(together.reader.due(null, 10)).toEqual(alone.reader.due(null, 10))
         expect(together.head).toEqual(alone.head)
-        expect(together.reader.incident('i')).toEqual(alone.reader.incident('i'))
+        expect(together.reader.commandsOf('i', null)).toEqual(alone.reader.commandsOf('i', null))
       }
       together.close()
       alone.close()
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('a key that is used: who asks repeats a press, what is answered is another one, and both stay on record', () => {
+  const again = press('i2')
+  const flat: Value[] = []
+  encode({ ...again, fact: { ...again.fact!, key: 'key-i1' } }, flat)
+  const incidents = (one: Engine) => one.reader.incidents({}, null).rows.map(({ id }) => id)
+  const ways: readonly [string[], (one: Engine) => unknown][] = [
+    [['i1'], (one) => one.write([flat], 2)],
+    [['i2', 'i1'], (one) => one.write([packed(flat)], 2)],
+    [['i2', 'i1'], (one) => one.catchUp([{ store: 1, n: 2, flat }])],
+    [['i1'], (one) => one.replay(flat)],
+  ]
+  for (const [known, write] of ways) {
+    const one = engine()
+    one.write([flatOf(press('i1'))], 1)
+    write(one)
+    expect(incidents(one)).toEqual(known)
+    one.close()
+  }
 })

@@ -7,8 +7,24 @@ import { keysForMs } from './load.ts'
 /** A set that the store may not take; only it fails, not its batch. */
 class Refused extends Error {}
 
-/** strict: a set is refused unless it fits. replay: what a fresh file doesn't know is passed over. */
-export type Mode = 'strict' | 'replay'
+/** What becomes of a set that does not fit the file. */
+export interface Mode {
+  /** The end of an attempt that the file does not know: the set is refused, or only that row passed over. */
+  readonly refuses: boolean
+  /** A press key that is used: whoever pressed has been answered already, so that this is another press. */
+  readonly isAnswered: boolean
+}
+
+export const modes = {
+  /** Somebody waits to be told. */
+  asked: { refuses: true, isAnswered: false },
+  /** The journal has it. */
+  answered: { refuses: true, isAnswered: true },
+  /** The journal of an earlier life has it. */
+  left: { refuses: false, isAnswered: true },
+  /** For a fresh file, which does not know what came before it. */
+  again: { refuses: false, isAnswered: false },
+} as const satisfies { readonly [name: string]: Mode }
 
 /** Key of a fact that was there already, as it was answered: id, incident, answer as text. */
 export type Repeat = readonly [id: string, incident: string | null, answer: string]
@@ -33,7 +49,7 @@ export class Writer {
   readonly #key: KeyObject
   readonly #statements: StatementSync[] = []
   readonly #keyOwner: StatementSync
-  readonly #dropKey: StatementSync
+  readonly #renameKey: StatementSync
   readonly #addTrail: StatementSync
   readonly #addTouched: StatementSync
   /** Commands that are not written yet, by id; null: each is written as it comes. */
@@ -73,7 +89,8 @@ export class Writer {
     for (const [name, text] of Object.entries(sql))
       this.#statements[op[name as keyof typeof op]] = db.prepare(text)
     this.#keyOwner = db.prepare('SELECT id, incident, answer, at FROM fact WHERE source = ? AND key = ?')
-    this.#dropKey = db.prepare('DELETE FROM fact WHERE source = ? AND key = ?')
+    // The earlier press stays on record, under a key with its own id.
+    this.#renameKey = db.prepare('UPDATE fact SET key = key || char(10) || id WHERE source = ? AND key = ?')
     this.#addTrail = db.prepare(insert('trail', 'seq, at, incidents, digest, chain, payload'))
     this.#addTouched = db.prepare(insert('trail_incident', 'incident, seq', 'ON CONFLICT DO NOTHING'))
   }
@@ -138,18 +155,20 @@ export class Writer {
       const changed = this.#statements[kind]!.run(...values).changes
       if (changed > 0) continue
       if (kind === op.fact) {
-        const [source, key] = values as [string, string]
+        const [source, key, id] = values as [string, string, string]
         const owner = this.#keyOwner.get(source, key)
-        // Used so long ago, it is no repeat: counters begin again, and memory has been asked long since.
-        if (at - (owner?.['at'] as number) > keysForMs) {
-          this.#dropKey.run(source, key)
+        // Used so long ago, it is no repeat: counters begin again. Nor is what memory no longer knew, and has answered.
+        const isOther =
+          at - (owner?.['at'] as number) > keysForMs || (mode.isAnswered && owner?.['id'] !== id)
+        if (isOther) {
+          this.#renameKey.run(source, key)
           this.#statements[kind]!.run(...values)
           continue
         }
         repeated([owner?.['id'] as string, owner?.['incident'] as string | null, owner?.['answer'] as string])
         return endOf(flat, next)
       }
-      if (mode === 'strict' && (kind === op.start || kind === op.retry || kind === op.settle))
+      if (mode.refuses && (kind === op.start || kind === op.retry || kind === op.settle))
         throw misfit(values[0] as Value, values[1] as Value)
     }
     const payload = flat[from + 3] as string | null

@@ -57,15 +57,11 @@ export class Backlog {
 
   add(set: ChangeSet, waiting: Waiting | null): void {
     const last = this.#last()
-    this.#grow(last, encode(set, last.flat), waiting)
+    const rows = encode(set, last.flat)
+    last.rows += rows
+    this.rows += rows
+    last.sets.push(waiting)
     if (set.waits) last.waits = true
-  }
-
-  /** A set that is encoded already. */
-  addAgain(flat: readonly Value[]): void {
-    const last = this.#last()
-    last.flat.push(...flat)
-    this.#grow(last, 1, null)
   }
 
   #last(): Bundle {
@@ -75,12 +71,6 @@ export class Backlog {
       this.#bundles.push(last)
     }
     return last
-  }
-
-  #grow(bundle: Bundle, rows: number, waiting: Waiting | null): void {
-    bundle.rows += rows
-    this.rows += rows
-    bundle.sets.push(waiting)
   }
 
   lose({ at }: ChangeSet): void {

@@ -109,20 +109,6 @@ export const encodeKey = (key: AnsweredKey, into: Value[]): void => {
   into.push(op.fact, key.source, key.key, key.id, key.incident, text(key.answer), 'null')
 }
 
-/** One set of a batch, by its place there, without its fact. */
-export const withoutFact = (flat: readonly Value[], index: number): Value[] => {
-  const set: Value[] = []
-  let place = -1
-  for (let next = 0; next < flat.length; ) {
-    const kind = flat[next] as number
-    const after = next + 1 + widths[kind]!
-    if (kind === op.set) place++
-    if (place === index && kind !== op.fact) set.push(...flat.slice(next, after))
-    next = after
-  }
-  return set
-}
-
 /** The incidents that a set's trail row belongs to, one a line. */
 const touched = ({ trail }: ChangeSet): string | null => {
   const first = trail.incident

@@ -2,9 +2,8 @@ import type { Timer } from '../clock.ts'
 import { messageOf } from '../error.ts'
 import { actNow, Backlog, type Bundle, type Waiting } from './backlog.ts'
 import type { Written } from './disk.ts'
-import { withoutFact } from './encode.ts'
 import { Filing } from './filing.ts'
-import { type Filed, Journal, packed, unpacked } from './journal.ts'
+import { type Filed, Journal, packed } from './journal.ts'
 import { answeredOf, Keys, type KnownKey } from './keys.ts'
 import type * as port from './port.ts'
 import { Reads } from './reads.ts'
@@ -97,9 +96,10 @@ export class GatheringStore extends Reads implements port.Store {
     return { ...rest, health: this.health() }
   }
 
-  commit(set: port.ChangeSet, act: (() => void) | null = null): Promise<port.Committed> {
+  commit(wanted: port.ChangeSet, act: (() => void) | null = null): Promise<port.Committed> {
     if (!this.#isOpen || this.#closing)
       return Promise.resolve({ recorded: false, because: 'refused', why: 'the store is not open' })
+    let set = wanted
     let key: KnownKey | null = null
     let repeats = false
     if (set.fact) {
@@ -107,6 +107,8 @@ export class GatheringStore extends Reads implements port.Store {
       if (known && (known.onDisk || !this.#recording)) return Promise.resolve(this.#repeated(known))
       repeats = known !== undefined
       key = known ?? this.#keys.add(set.fact, set.at)
+      // A repeat has the id of what it repeats: by that the file tells it from another press with a key of old.
+      if (known) set = { ...set, fact: { ...set.fact, id: known.id } }
     }
     return new Promise((settle, fail) => {
       const waiting = { set, act, key, repeats, settle, fail }
@@ -200,7 +202,7 @@ export class GatheringStore extends Reads implements port.Store {
     } else {
       const { rows, sets } = bundle
       const keys = sets.map((waiting) => (waiting?.repeats ? null : (waiting?.key ?? null)))
-      const then = (applied: Applied) => this.#placed(bytes, keys, applied)
+      const then = (applied: Applied) => this.#placed(keys, applied)
       this.#filing.add({ n, rows, sets: sets.length, what: bytes, then })
       this.#finish(bundle, { refused: [], repeated: repeatsIn(bundle) }, false)
     }
@@ -208,15 +210,9 @@ export class GatheringStore extends Reads implements port.Store {
   }
 
   /** What was told to be recorded is in the file now, or did not fit there. */
-  #placed(bytes: Uint8Array, keys: readonly (KnownKey | null)[], { refused, repeated }: Applied): void {
+  #placed(keys: readonly (KnownKey | null)[], { refused }: Applied): void {
     for (const key of keys) if (key) key.isFiled = true
     for (const [, why] of refused) this.#options.misfit?.(why)
-    for (const [index] of repeated) {
-      if (!keys[index]) continue
-      // Memory had forgotten a key of today; what was done is written down all the same.
-      this.#backlog.addAgain(withoutFact(unpacked(bytes), index))
-      this.#schedule(false)
-    }
   }
 
   /** A transaction of the file has come to its end. */

@@ -33,4 +33,19 @@ describe.each([
     const last = await start(dir)
     expect(last.opened.keys.map(({ key, id }) => [key, id])).toEqual([['key-i1', 'fact-i2']])
   })
+
+  test('that is still on its way is repeated by whatever comes with it', async () => {
+    const dir = place()
+    const { store } = await start(dir)
+    const again = press('i2')
+    const acts: string[] = []
+    const ends = [
+      store.commit(press('i1'), () => acts.push('i1')),
+      store.commit({ ...again, fact: { ...again.fact!, key: 'key-i1' } }, () => acts.push('i2')),
+    ]
+    const duplicate = { id: 'fact-i1', incident: 'i1', answer: { told: 'i1' } }
+    expect(await Promise.all(ends)).toEqual([{ recorded: true }, { recorded: true, duplicate }])
+    expect(acts).toEqual(['i1'])
+    expect((await store.incidents({}, null)).rows.map(({ id }) => id)).toEqual(['i1'])
+  })
 })

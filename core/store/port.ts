@@ -17,7 +17,8 @@ import type { Json } from '../fact.ts'
  * - `health` is synchronous, and `StoreOptions.changed` pushes it. `check` is SQLite's quick_check.
  * - A `starts` row must raise the attempt; a `retries` or `settles` row must name the last one. Else the set is refused;
  *   where a journal has answered before that is found, `StoreOptions.misfit` hears of it.
- * - A key is used for a day, as `answered` says: then the same one is another press.
+ * - A key is used for a day, as `answered` says: then the same one is another press, and so is one of today that memory has
+ *   forgotten (it holds 50,000) and a journal has answered.
  */
 export interface Store {
   /**

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { messageOf } from '../error.ts'
 import { genesis } from '../trail/chain.ts'
-import { endOf, type Mode, type Repeat, Writer } from './apply.ts'
+import { endOf, type Mode, modes, type Repeat, Writer } from './apply.ts'
 import type { Value } from './encode.ts'
 import { type Filed, filedIn, flatOf, type JournalRecord, newStore, type Part } from './journal.ts'
 import { type Loaded, load } from './load.ts'
@@ -89,7 +89,7 @@ export class Engine {
   /** Writes what the life before left in its journal, and reads again what is open; `take` came before it. */
   catchUp(records: readonly JournalRecord[]): void {
     this.#transaction(() => {
-      for (const { flat } of records) this.#oneByOne([flat], 'replay')
+      for (const { flat } of records) this.#oneByOne([flat], modes.left)
       this.#filed.run('filed', records.at(-1)?.n ?? 0)
     })
     this.loaded = load(this.#db)
@@ -123,20 +123,20 @@ export class Engine {
       )
     } catch (error) {
       if (!isOfTheSet(error)) throw error
-      return this.#transaction(() => this.#filedTo(upTo, this.#oneByOne(parts, 'strict')))
+      return this.#transaction(() => this.#filedTo(upTo, this.#oneByOne(parts, null)))
     }
   }
 
   /** Writes what a continuation takes over; what it doesn't know is passed over. */
   replay(flat: readonly Value[]): void {
-    this.#transaction(() => this.#oneByOne([flat], 'replay'))
+    this.#transaction(() => this.#oneByOne([flat], modes.again))
   }
 
   /** The last batch of a continuation: the rest of the past, then what is open now without a trail of its own. */
   complete(past: readonly Value[], present: readonly Value[], at: number): Applied {
     return this.#transaction(() => {
-      this.#oneByOne([past], 'replay')
-      this.#oneByOne([present], 'replay')
+      this.#oneByOne([past], modes.again)
+      this.#oneByOne([present], modes.again)
       this.#db.prepare("INSERT INTO meta VALUES ('complete', ?)").run(at)
       return { refused: [], repeated: [], head: this.head }
     })
@@ -200,12 +200,13 @@ export class Engine {
     for (const part of parts) {
       const flat = flatOf(part)
       for (let next = 0; next < flat.length; index++)
-        next = this.#writer.set(flat, next, 'strict', (by) => repeated.push([index, by]))
+        next = this.#writer.set(flat, next, modeOf(part), (by) => repeated.push([index, by]))
     }
     return { refused: [], repeated, head: this.head }
   }
 
-  #oneByOne(parts: readonly Part[], mode: Mode): Applied {
+  /** `mode` null: by what each part is. */
+  #oneByOne(parts: readonly Part[], mode: Mode | null): Applied {
     const repeated: [number, Repeat][] = []
     const refused: [number, string][] = []
     let index = 0
@@ -216,7 +217,7 @@ export class Engine {
         const { head } = this.#writer
         this.#db.exec('SAVEPOINT one')
         try {
-          next = this.#writer.set(flat, start, mode, (by) => repeated.push([index, by]))
+          next = this.#writer.set(flat, start, mode ?? modeOf(part), (by) => repeated.push([index, by]))
         } catch (error) {
           if (!isOfTheSet(error)) throw error
           this.#db.exec('ROLLBACK TO one')
@@ -247,6 +248,9 @@ export class Engine {
     }
   }
 }
+
+/** What comes as bytes is in the journal, and was answered. */
+const modeOf = (part: Part): Mode => (part instanceof Uint8Array ? modes.answered : modes.asked)
 
 /**
  * SQLITE_TOOBIG (18), SQLITE_CONSTRAINT (19), SQLITE_MISMATCH (20), Refused, or a value that can't be bound. What is

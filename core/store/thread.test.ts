@@ -9,7 +9,7 @@ import { verifyTrail } from '../trail/verify.ts'
 import { storeFiles } from './files.ts'
 import { hold } from './fixtures/hold.ts'
 import { cleanups, place } from './fixtures/place.ts'
-import { options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
+import { incident, options, press, quiet, recordingAgain, until } from './fixtures/sets.ts'
 import { keysInMemory } from './load.ts'
 import type { Committed } from './port.ts'
 import { migrate, migrations, openDatabase, versionOf } from './schema.ts'
@@ -110,17 +110,27 @@ test('what does not fit the records although it was told to be there is told, an
   expect(misfits).toEqual(['command nobody is not at attempt 1, has ended, or is not in the store'])
 })
 
-test('a key of today that memory has forgotten: what was done is written down all the same', async () => {
-  const { store } = await start(place())
+test('a key of today that memory has forgotten: what was done is written down all the same, in its order', async () => {
+  const misfits: string[] = []
+  const store = threadStore(options(place(), { misfit: (why) => misfits.push(why) }).all)
+  cleanups.push(() => store.close())
+  await store.open()
   const only = (name: string) => ({ ...press(name), incidents: [], commands: [] })
   await store.commit(press('i0'))
   for (let from = 1; from <= keysInMemory; from += 1_000)
     await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.commit(only(`i${from + n}`))))
   expect(store.answered('panel', 'key-i0')).toBeNull()
-  const again = { ...press('i99999'), fact: press('i0').fact! }
-  expect(await store.commit(again)).toEqual({ recorded: true })
-  await until('it is there', () => store.health().trailHead.seq === keysInMemory + 2)
-  expect(await store.commandIdsOf('i99999')).toHaveLength(2)
+  const again = press('i99999')
+  const settles = again.commands!.map(({ id, attempt }) => ({ command: id, attempt, receipt: 'done' }))
+  const fact = { ...again.fact!, key: press('i0').fact!.key }
+  const ends = [store.commit({ ...again, fact }), store.commit(quiet({ settles }))]
+  ends.push(store.commit(quiet({ incidents: [incident('i99999', { open: false })] })))
+  expect((await Promise.all(ends)).map(({ recorded }) => recorded)).toEqual([true, true, true])
+  expect(store.answered('panel', 'key-i0')).toMatchObject({ id: fact.id })
+  const { rows } = await store.commandsOf('i99999', null)
+  expect(rows.map(({ receipt }) => receipt)).toEqual(['done', 'done'])
+  expect(await store.incident('i99999')).toMatchObject({ open: false })
+  expect(misfits).toEqual([])
 })
 
 test('when its thread dies, the store goes on from memory and then in a fresh file, after the last row that was told', async () => {
