@@ -1,4 +1,5 @@
 import type { Machine } from '../core/machine.ts'
+import type { Site } from '../core/site/site.ts'
 import { toldOf } from '../core/trail/entries.ts'
 import type { Entry, Told } from '../core/trail/entry.ts'
 
@@ -63,6 +64,8 @@ export class Recent {
 
   /** Highlights of incidents that were open before this start; the newest hundred. */
   async #restore(): Promise<void> {
+    // Where no plan shows doors, no commands are read for it right after a start, when there is enough to do.
+    if (![...this.#machine.sites].some(showsDoors)) return
     const open = [...this.#machine.book.pages()].map(({ incident }) => incident.id).slice(-100)
     for (const id of open) {
       let after: number | null = null
@@ -88,3 +91,6 @@ export class Recent {
     return page !== undefined && page.incident.resolved === null
   }
 }
+
+const showsDoors = ({ plans }: Site): boolean =>
+  plans.some(({ steps }) => steps.some((step) => step.do.some((act) => act.capability === 'door.highlight')))
