@@ -1,4 +1,4 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=6 --initial-old-space-size=48
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=16 --initial-old-space-size=48
 // JavaScript: for a first file in TypeScript Node would load its compiler before the cache is there.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'

@@ -56,7 +56,7 @@ test('the bridge asks the kernel for nothing that its unit forbids', async () =>
   const dir = newDir()
   const log = join(dir, 'strace')
   mkdirSync(join(dir, 'data'))
-  const program = ['--max-semi-space-size=6', '--initial-old-space-size=48', join(root, 'main.js'), 'run']
+  const program = ['--max-semi-space-size=16', '--initial-old-space-size=48', join(root, 'main.js'), 'run']
   const child = spawn(
     'strace',
     [

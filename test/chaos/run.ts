@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -21,7 +21,7 @@ export interface Options {
   /** Presses a second; what faults cost is made up for. */
   readonly perSecond: number
   readonly only?: readonly FaultKind[]
-  /** Directory for everything that is left; default a new one that is removed. */
+  /** Directory for everything that is left; default a new one that is removed, but for a copy where a promise was broken. */
   readonly keep?: string
   readonly say: (line: string) => void
 }
@@ -75,11 +75,20 @@ export const runChaos = async (options: Options): Promise<Summary> => {
     if (isMounted) execFileSync('umount', ['-l', disk])
     rmSync(dir, { recursive: true, force: true })
   }
+  /** What is on a disk in memory can't stay there. */
+  const leave = () => {
+    if (options.keep) return
+    const left = mkdtempSync(join(tmpdir(), 'duress-chaos-broken-'))
+    cpSync(dir, left, { recursive: true })
+    options.say(`a promise was broken: the store, the record of the devices and the logs are in ${left}`)
+  }
   // Also when somebody interrupts it.
   process.once('exit', clear)
   try {
     stage = await Stage.set(dir, disk, options.seed)
-    return await new Run(options, stage, isMounted).play()
+    const summary = await new Run(options, stage, isMounted).play()
+    if (summary.shown.length > 0) leave()
+    return summary
   } finally {
     await stage?.strike()
     process.off('exit', clear)
