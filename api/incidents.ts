@@ -61,7 +61,7 @@ export const incidentRoutes = (app: FastifyInstance, machine: Machine, recent: R
         params: jsonSchema(Id),
         response: {
           200: answer(
-            `\`incident\`, \`where\` in words, \`commands\` and \`timeline\` (of each the first ${shownMax.toLocaleString('en')}; all of them by \`duress-bridge trail incident\`), \`holds\`.`,
+            `\`incident\`, \`where\` in words, \`commands\`, \`holds\`, \`timeline\`; the first ${shownMax.toLocaleString('en')} commands and rows of the trail, all of them by \`duress-bridge trail incident\`.`,
           ),
           ...failures(404),
         },

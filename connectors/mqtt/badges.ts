@@ -6,7 +6,7 @@ import type { Config, Input } from './index.ts'
 import { judge, type Verdict } from './judge.ts'
 import { cursorOf, type Memory, memoryOf } from './memory.ts'
 import { canonical, plain } from './names.ts'
-import { Outbox, type Unrecorded, type Waiting } from './outbox.ts'
+import { Outbox, Unrecorded, type Waiting } from './outbox.ts'
 import { Areas, Whereabouts } from './sightings.ts'
 
 /** Badges and buttons that nobody configured, remembered to tell their presses apart; the longest unheard are forgotten. */
@@ -49,7 +49,7 @@ export class Badges {
     this.#config = config
     this.#areas = new Areas(config.areas)
     this.#devices = new Map([...inputs].map(([device, { id }]) => [canonical(id), device]))
-    const { badges, unrecorded } = kept.get(config) ?? { badges: new Map(), unrecorded: new Map() }
+    const { badges, unrecorded } = kept.get(config) ?? { badges: new Map(), unrecorded: new Unrecorded() }
     kept.set(config, { badges, unrecorded })
     for (const device of inputs.keys())
       if (!badges.has(device)) badges.set(device, newBadge(device, memoryOf(cursors.get(device))))

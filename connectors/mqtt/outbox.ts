@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded.ts'
 import { sleep } from '../../core/clock.ts'
 import type { Context } from '../../core/connector.ts'
 import { messageOf } from '../../core/error.ts'
@@ -18,7 +19,11 @@ export interface Waiting {
 }
 
 /** What is not recorded yet; outlives a link, since core takes the broker's next telling of it for an old one. */
-export type Unrecorded = Map<string, Waiting & { readonly settle: () => void }>
+export class Unrecorded extends BoundedMap<string, Waiting & { readonly settle: () => void }> {
+  constructor() {
+    super(waitingMax)
+  }
+}
 
 /** The facts of a link on their way to the disk, each offered until it is recorded. */
 export class Outbox {
@@ -45,8 +50,6 @@ export class Outbox {
     const { promise, resolve } = Promise.withResolvers<void>()
     const waiting = { fact, recorded: promise, settle: resolve, refused: false }
     this.#unrecorded.set(fact.key, waiting)
-    if (this.#unrecorded.size > waitingMax)
-      this.#unrecorded.delete(this.#unrecorded.keys().next().value as string)
     void this.#offer(fact.key)
     return waiting
   }

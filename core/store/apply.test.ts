@@ -1,15 +1,18 @@
 import { createSecretKey } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encode, type Value } from './encode.ts'
+import { place } from './fixtures/place.ts'
 import { command, incident, press, quiet } from './fixtures/sets.ts'
 import { packed } from './journal.ts'
 import type { ChangeSet } from './port.ts'
 import { Engine } from './sqlite.ts'
 
 const key = createSecretKey(Buffer.alloc(32))
-const engine = (): Engine => {
-  const made = new Engine(':memory:', key)
+const engine = (path = ':memory:'): Engine => {
+  const made = new Engine(path, key)
   made.take()
   return made
 }
@@ -63,18 +66,22 @@ test('a key that is used: who asks repeats a press, what is answered is another 
   const again = press('i2')
   const flat: Value[] = []
   encode({ ...again, fact: { ...again.fact!, key: 'key-i1' } }, flat)
-  const incidents = (one: Engine) => one.reader.incidents({}, null).rows.map(({ id }) => id)
   const ways: readonly [string[], (one: Engine) => unknown][] = [
     [['i1'], (one) => one.write([flat], 2)],
-    [['i2', 'i1'], (one) => one.write([packed(flat)], 2)],
-    [['i2', 'i1'], (one) => one.catchUp([{ store: 1, n: 2, flat }])],
+    [['i1', 'i2'], (one) => one.write([packed(flat)], 2)],
+    [['i1', 'i2'], (one) => one.catchUp([{ store: 1, n: 2, flat }])],
     [['i1'], (one) => one.replay(flat)],
   ]
   for (const [known, write] of ways) {
-    const one = engine()
+    const path = join(place(), 'duress.db')
+    const one = engine(path)
     one.write([flatOf(press('i1'))], 1)
     write(one)
-    expect(incidents(one)).toEqual(known)
     one.close()
+    const db = new DatabaseSync(path)
+    expect(db.prepare('SELECT id FROM incident ORDER BY number').all()).toEqual(known.map((id) => ({ id })))
+    const facts = known.map((name) => ({ id: `fact-${name}`, body: '{"is":"press"}' }))
+    expect(db.prepare('SELECT id, body FROM fact ORDER BY n').all()).toEqual(facts)
+    db.close()
   }
 })

@@ -99,17 +99,13 @@ export class GatheringStore extends Reads implements port.Store {
   commit(wanted: port.ChangeSet, act: (() => void) | null = null): Promise<port.Committed> {
     if (!this.#isOpen || this.#closing)
       return Promise.resolve({ recorded: false, because: 'refused', why: 'the store is not open' })
-    let set = wanted
-    let key: KnownKey | null = null
-    let repeats = false
-    if (set.fact) {
-      const known = this.#keys.find(set.fact.source, set.fact.key)
-      if (known && (known.onDisk || !this.#recording)) return Promise.resolve(this.#repeated(known))
-      repeats = known !== undefined
-      key = known ?? this.#keys.add(set.fact, set.at)
-      // A repeat has the id of what it repeats: by that the file tells it from another press with a key of old.
-      if (known) set = { ...set, fact: { ...set.fact, id: known.id } }
-    }
+    const { fact } = wanted
+    const known = fact && this.#keys.find(fact.source, fact.key)
+    if (known && (known.onDisk || !this.#recording)) return Promise.resolve(this.#repeated(known))
+    const repeats = known !== undefined
+    // A repeat has the id of what it repeats: by that the file tells it from another press with a key of old.
+    const set = known ? { ...wanted, fact: { ...fact, id: known.id } } : wanted
+    const key = known ?? (fact ? this.#keys.add(fact, wanted.at) : null)
     return new Promise((settle, fail) => {
       const waiting = { set, act, key, repeats, settle, fail }
       if (this.#backlog.isFull || !this.#recording) return this.#remember(set, waiting)

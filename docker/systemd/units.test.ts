@@ -9,6 +9,8 @@ import { siteText, writeSite } from '../../cli/fixtures/site.ts'
 const call = promisify(execFile)
 const root = join(import.meta.dirname, '..', '..')
 const units = ['duress-bridge.service', 'duress-bridge-worker@.service']
+/** Of docs/bench.md. */
+const memoryFlags = ['--max-semi-space-size=16', '--initial-old-space-size=48']
 const textOf = (unit: string): string => readFileSync(join(import.meta.dirname, unit), 'utf8')
 
 /** How exposed a unit may be, of 10.0, as systemd rates it: without a network and devices it would be no bridge. */
@@ -52,11 +54,25 @@ const callsOf = async (set: string): Promise<Set<string>> => {
   return found
 }
 
+test('whatever starts it bounds its memory alike', () => {
+  const starts = [
+    'main.js',
+    'package.json',
+    'docker/Dockerfile',
+    ...units.map((unit) => `docker/systemd/${unit}`),
+  ]
+  for (const file of starts) {
+    const text = readFileSync(join(root, file), 'utf8')
+    const flags = text.match(/--(max-semi|initial-old)-space-size=\d+/g) ?? []
+    expect([...new Set(flags)], file).toEqual(memoryFlags)
+  }
+})
+
 test('the bridge asks the kernel for nothing that its unit forbids', async () => {
   const dir = newDir()
   const log = join(dir, 'strace')
   mkdirSync(join(dir, 'data'))
-  const program = ['--max-semi-space-size=16', '--initial-old-space-size=48', join(root, 'main.js'), 'run']
+  const program = [...memoryFlags, join(root, 'main.js'), 'run']
   const child = spawn(
     'strace',
     [
